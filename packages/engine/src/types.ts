@@ -178,6 +178,28 @@ export interface EngineStats {
   peakBytes: number
 }
 
+/** RePro: the surrogate J at each point of each thought, the baseline first. R thoughts, N points in all. */
+export interface ReproRequest {
+  /** (N) mean log-probability of the answer at each point */
+  surrogate: Float32Array
+  /** (R + 1) where each thought's points begin */
+  begin: Int32Array
+  /** w of S = (1 - w) * magnitude + w * stability */
+  stabilityWeight: number
+  /** weight of the newest value in the exponential smoothing of J before the stability score; 1 switches it off */
+  emaWeight: number
+  /** r_1 = S_1 as published, or S_1 - S_0 */
+  firstReward: "score" | "difference"
+}
+
+/** One value per point; 0 at each baseline, which earns nothing. */
+export interface ReproScores {
+  magnitude: Float32Array
+  stability: Float32Array
+  score: Float32Array
+  reward: Float32Array
+}
+
 /** The verbs. Every one is a promise; calls run in order on the engine's own thread. */
 export interface Engine {
   readonly config: ModelConfig
@@ -188,6 +210,8 @@ export interface Engine {
   logprobs(forest: Forest, options?: { temperature?: number; reference?: boolean }): Promise<Scores>
   /** forward, loss and backward in one; gradients add up until step() */
   train(batch: TrainBatch): Promise<LossStats>
+  /** magnitude, stability, score and step reward of each point (RePro, arXiv 2512.01925) */
+  reproScore(request: ReproRequest): Promise<ReproScores>
   /** clip, AdamW, zero the gradients */
   step(options: StepOptions): Promise<StepResult>
   /** keep a frozen copy of the weights as the reference policy */
