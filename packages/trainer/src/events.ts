@@ -1,0 +1,97 @@
+// What a run tells whoever watches it: one object per thing that happened, printed as is by `--json`.
+import type { MemoryPlan } from "@rectify/engine"
+
+/** Metric names are TRL's where TRL has one, else `stage/name`. */
+export type Metrics = Record<string, number>
+
+/** Held-out quality of the policy at one moment. */
+export interface Evaluation {
+  /** share of samples whose answer is right, 0..1 */
+  accuracy: number
+  /** tokens of thought and answer */
+  mean_length: number
+  /** share of samples cut by max_completion_length, 0..1 */
+  clipped_ratio: number
+  /** mean of the summed rewards */
+  reward: number
+  /** samples judged */
+  samples: number
+  /** needless re-checks per sample, when the dataset can count them */
+  rechecks?: number
+}
+
+/** One point of a thought at which RePro measured J; token counts are of the completion. */
+export interface PointRecord {
+  /** tokens of the completion before this point */
+  position: number
+  surrogate: number
+  magnitude: number
+  stability: number
+  score: number
+  /** r of the segment that ends here; 0 at the baseline */
+  reward: number
+}
+
+export interface SampleEvent {
+  event: "sample"
+  step: number
+  prompt: string
+  completion: string
+  reward: number
+  answer: string | null
+  points?: PointRecord[]
+}
+
+export type TrainEvent =
+  | {
+      event: "start"
+      run: string
+      run_dir: string
+      /** the resolved recipe, as JSON */
+      recipe: Record<string, unknown>
+      plan: MemoryPlan
+      /** "8 prompts x 8 samples = 64 sequences -> 1 update of 64" */
+      arithmetic: string
+      parameters: number
+      device: string
+      isa: string
+      /** first step of this process: 0, or where a resumed run goes on */
+      step: number
+      steps: number
+      resumed: boolean
+    }
+  | {
+      event: "warm_start"
+      step: number
+      steps: number
+      /** name of the curriculum stage, "" when it came from the cache */
+      stage: string
+      loss: number
+      tokens_per_second: number
+      cached: boolean
+    }
+  | ({ event: "evaluation"; step: number } & Evaluation)
+  | { event: "step"; step: number; steps: number; metrics: Metrics }
+  | SampleEvent
+  | { event: "checkpoint"; step: number; dir: string }
+  | { event: "warning"; message: string }
+  | {
+      event: "interrupted"
+      step: number
+      run: string
+      run_dir: string
+      /** the command that goes on from here */
+      resume: string
+    }
+  | {
+      event: "done"
+      before: Evaluation
+      after: Evaluation
+      seconds: number
+      steps: number
+      run: string
+      run_dir: string
+    }
+
+/** Awaited, so that a slow reader slows the run down and loses nothing. */
+export type OnEvent = (event: TrainEvent) => void | Promise<void>
