@@ -1,0 +1,2 @@
+// The store: what runs record, in SQLite through Drizzle.
+export * from "./types.ts"

@@ -1,0 +1,202 @@
+// The words of the store: what a run records and what a reader gets back. Names are those of the JSON that leaves it.
+
+export type RunState = "running" | "paused" | "done" | "interrupted" | "failed"
+/** As read: a running run whose heartbeat stopped is "lost". */
+export type SeenState = RunState | "lost"
+
+export interface Machine {
+  hostname: string
+  os: string
+  cpu: string
+  cores: number
+  memory_bytes: number
+}
+
+export interface NewRun {
+  /** unique, and its folder's name: "quickstart-20260115-093012" */
+  run: string
+  /** default: `run` */
+  name?: string
+  run_dir: string
+  /** as resolved: every key, defaults filled in */
+  recipe: Record<string, unknown>
+  seed: number
+  /** RL steps planned */
+  steps: number
+}
+
+export interface Run extends Required<NewRun> {
+  code_version: string
+  machine: Machine
+  state: SeenState
+  /** why it failed, else null */
+  error: string | null
+  /** last RL step recorded; 0 before the first */
+  step: number
+  /** milliseconds since 1970, as are all times */
+  created: number
+  heartbeat: number
+}
+
+/** One point of a thought at which RePro measured J; the first is the baseline. */
+export interface PointRecord {
+  /** tokens of the completion before this point */
+  position: number
+  /** characters of `completion` before this point */
+  offset?: number
+  /** J: mean log-probability of the answer from here */
+  surrogate: number
+  magnitude: number
+  stability: number
+  /** S */
+  score: number
+  /** r of the segment that ends here; 0 at the baseline */
+  reward: number
+}
+
+export interface CompletionRecord {
+  /** completions of one step that share it are a group */
+  prompt_id: string
+  /** which sample of its group, 0-based */
+  sample: number
+  prompt: string
+  completion: string
+  /** the ground truth, and what was read from the completion */
+  answer: string | null
+  parsed: string | null
+  correct: boolean
+  /** weighted sum of the reward functions */
+  reward: number
+  /** by reward name; null where it does not apply */
+  rewards: Record<string, number | null>
+  /** why, by reward name */
+  reasons?: Record<string, string>
+  /** outcome part */
+  advantage: number
+  /** tokens */
+  length: number
+  finish_reason: "stop" | "length" | "cancelled"
+  /** RePro's trajectory, baseline first; absent when the completion was not judged */
+  points?: PointRecord[]
+}
+
+export interface StoredCompletion extends CompletionRecord {
+  id: number
+  run: string
+  step: number
+}
+
+export type EventKind = "state" | "warning" | "checkpoint" | "control" | "note"
+
+export interface NewEvent {
+  kind: EventKind
+  message: string
+  step?: number
+  data?: unknown
+}
+
+export interface RunEvent {
+  id: number
+  run: string
+  kind: EventKind
+  message: string
+  step: number | null
+  data: unknown
+  time: number
+}
+
+export interface StoredEvaluation {
+  run: string
+  step: number
+  /** accuracy, mean_length, ... */
+  metrics: Record<string, number>
+  time: number
+}
+
+export interface MetricPoint {
+  step: number
+  name: string
+  /** null: NaN or infinite at that step */
+  value: number | null
+  time: number
+}
+
+export interface MetricsQuery {
+  names?: string[]
+  /** both inclusive */
+  from_step?: number
+  to_step?: number
+  /** only what was recorded after this time: pass the largest `time` already seen */
+  since?: number
+  limit?: number
+}
+
+export interface Page<T> {
+  items: T[]
+  total: number
+}
+
+/**
+ * Writing never waits for the database and never throws because of it: records are queued and written in one transaction
+ * per flush, on a timer. While the database is locked, read-only or full, records wait in memory and one warning is given.
+ */
+export interface Writer {
+  /** the same run again (a resumed one) goes on where it was */
+  createRun(run: NewRun): void
+  /** held back until recordStep() closes the step, so that a reader never sees half of one */
+  recordCompletions(run: string, step: number, completions: CompletionRecord[]): void
+  /** closes the step: everything recorded for it becomes visible together */
+  recordStep(run: string, step: number, metrics: Record<string, number>): void
+  recordEvaluation(run: string, step: number, metrics: object): void
+  recordEvent(run: string, event: NewEvent): void
+  setState(run: string, state: RunState, error?: string): void
+  /** a resumed run drops what was recorded after its checkpoint */
+  forgetAfter(run: string, step: number): void
+  /** says that the run is alive; the store also says so by itself every few seconds */
+  heartbeat(run: string): void
+  flush(): Promise<void>
+}
+
+export interface RunsQuery {
+  state?: SeenState
+  /** part of the run's id */
+  search?: string
+  limit?: number
+  offset?: number
+}
+
+export interface CompletionsQuery {
+  step?: number
+  prompt_id?: string
+  /** part of the prompt or the completion */
+  search?: string
+  limit?: number
+  offset?: number
+}
+
+export interface Reader {
+  /** newest first */
+  listRuns(query?: RunsQuery): Promise<Page<Run>>
+  getRun(run: string): Promise<Run | undefined>
+  metricNames(run: string): Promise<string[]>
+  /** by step, then name; a limit never cuts a step in two */
+  metrics(run: string, query?: MetricsQuery): Promise<MetricPoint[]>
+  completions(run: string, query?: CompletionsQuery): Promise<Page<StoredCompletion>>
+  getCompletion(run: string, id: number): Promise<StoredCompletion | undefined>
+  events(run: string, query?: { kind?: EventKind; after?: number; limit?: number }): Promise<RunEvent[]>
+  evaluations(run: string): Promise<StoredEvaluation[]>
+}
+
+export interface Store extends Writer, Reader {
+  /** writes what is queued, waiting a moment for a locked database, then lets go of it */
+  close(): Promise<void>
+}
+
+export interface StoreOptions {
+  /** most time a record waits before it is written */
+  flushMs?: number
+  /** most records kept while the database cannot be written; beyond it the oldest completions go first */
+  maxQueued?: number
+  /** told once when writing fails and once when it works again */
+  warn?: (message: string) => void
+}
