@@ -1,0 +1,118 @@
+// The CPU device: aligned memory, the thread pool, and the choice of instruction set at run time.
+#include "device.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <thread>
+
+namespace rectify {
+
+namespace {
+
+constexpr Target kCpuTargets[] = {Target::avx512bf16, Target::avx512, Target::avx2, Target::baseline};
+
+bool cpu_supports(Target target) {
+#if defined(__x86_64__) && defined(RECTIFY_X86_TARGETS)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  switch (target) {
+    case Target::avx512bf16: return avx512 && __builtin_cpu_supports("avx512bf16");
+    case Target::avx512: return avx512;
+    case Target::avx2: return avx2;
+    default: return target == Target::baseline;
+  }
+#else
+  return target == Target::baseline;
+#endif
+}
+
+class CpuDevice final : public Device {
+ public:
+  CpuDevice(Target target, int threads) : Device(target, threads) {}
+
+  void* allocate(size_t bytes) override {
+    const size_t align = bytes >= (size_t{4} << 20) ? size_t{2} << 20 : 64;
+    const size_t rounded = (bytes + align - 1) / align * align;
+    void* data = rounded >= bytes ? std::aligned_alloc(align, rounded) : nullptr;
+    if (!data) throw std::runtime_error("device: expected " + std::to_string(bytes) + " bytes of memory, got none");
+    if (align > 64) madvise(data, rounded, MADV_HUGEPAGE);
+    return data;
+  }
+  void release(void* data) noexcept override { std::free(data); }
+  void copy_in(void* device, const void* host, size_t bytes) override { std::memcpy(device, host, bytes); }
+  void copy_out(void* host, const void* device, size_t bytes) override { std::memcpy(host, device, bytes); }
+  void copy(void* to, const void* from, size_t bytes) override { std::memmove(to, from, bytes); }
+  void zero(void* device, size_t bytes) override { std::memset(device, 0, bytes); }
+  void synchronize() override {}
+};
+
+int core_count() {
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores > 0 ? static_cast<int>(cores) : 1;
+}
+
+}  // namespace
+
+const char* target_name(Target target) {
+  switch (target) {
+    case Target::baseline: return "baseline";
+    case Target::avx2: return "avx2";
+    case Target::avx512: return "avx512";
+    case Target::avx512bf16: return "avx512bf16";
+    case Target::cuda: return "cuda";
+  }
+  return "unknown";
+}
+
+bool target_available(Target target) { return target != Target::cuda && cpu_supports(target); }
+
+struct Device::Scratch {
+  void* data = nullptr;
+  size_t bytes = 0;
+  ~Scratch() { std::free(data); }
+};
+
+Device::Device(Target target, int threads)
+    : target(target), pool_(std::make_unique<ThreadPool>(threads)), scratch_(new Scratch[pool_->size()]) {}
+Device::~Device() = default;
+
+void* Device::scratch(int thread, size_t bytes) {
+  Scratch& s = scratch_[thread];
+  if (s.bytes < bytes) {
+    std::free(s.data);
+    s.bytes = (bytes + (size_t{1} << 16) - 1) >> 16 << 16;
+    s.data = std::aligned_alloc(64, s.bytes);
+    if (!s.data) {
+      s.bytes = 0;
+      std::abort();
+    }
+  }
+  return s.data;
+}
+
+std::unique_ptr<Device> open_device(const std::string& name, int threads) {
+  if (threads < 0 || threads > 1024)
+    throw std::runtime_error("threads: expected 0 (one per core) to 1024, got " + std::to_string(threads));
+  const int count = threads == 0 ? core_count() : threads;
+  if (name == "cpu") {
+    for (Target target : kCpuTargets)
+      if (target_available(target)) return std::make_unique<CpuDevice>(target, count);
+  }
+  for (Target target : kCpuTargets) {
+    if (name != std::string("cpu:") + target_name(target)) continue;
+    if (!target_available(target))
+      throw std::runtime_error("device: this processor has no " + std::string(target_name(target)) + "; use \"cpu\"");
+    return std::make_unique<CpuDevice>(target, count);
+  }
+  if (name.rfind("cuda", 0) == 0)
+    throw std::runtime_error("device: " + name + " was asked for, and this build has no CUDA backend; use \"cpu\"");
+  throw std::runtime_error("device: expected a device, got \"" + name +
+                           "\"; known: cpu, cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512bf16, cuda, cuda:N");
+}
+
+}  // namespace rectify

@@ -1,0 +1,83 @@
+// Where tensors live and kernels run. A kernel is chosen by `target`; model code never looks inside device memory.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tensor.h"
+#include "thread_pool.h"
+
+namespace rectify {
+
+/** The instruction sets that one kernel source is compiled for, and the GPU. */
+enum class Target : uint8_t { baseline, avx2, avx512, avx512bf16, cuda };
+
+const char* target_name(Target target);
+
+/** Can this machine run it (and was it built)? */
+bool target_available(Target target);
+
+class Device {
+ public:
+  virtual ~Device();
+
+  const Target target;
+
+  /** 64-byte aligned, uninitialised; throws std::runtime_error with the size when there is none left. */
+  virtual void* allocate(size_t bytes) = 0;
+  virtual void release(void* data) noexcept = 0;
+  virtual void copy_in(void* device, const void* host, size_t bytes) = 0;
+  virtual void copy_out(void* host, const void* device, size_t bytes) = 0;
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;
+  virtual void zero(void* device, size_t bytes) = 0;
+  virtual void synchronize() = 0;
+
+  /** CPU kernels only. */
+  ThreadPool& pool() { return *pool_; }
+
+  /** Scratch of the calling kernel for one thread (64-byte aligned, contents undefined); valid until the next call for it. */
+  void* scratch(int thread, size_t bytes);
+
+ protected:
+  Device(Target target, int threads);
+
+ private:
+  struct Scratch;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<Scratch[]> scratch_;
+};
+
+/** `name`: "cpu" (the best instruction set here), "cpu:avx2", ... or "cuda", "cuda:1"; `threads` 0 means one per core. */
+std::unique_ptr<Device> open_device(const std::string& name, int threads);
+
+/** Owns one allocation. */
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Device& device, size_t bytes) : device_(&device), data_(bytes ? device.allocate(bytes) : nullptr), bytes_(bytes) {}
+  ~Buffer() { reset(); }
+  Buffer(Buffer&& other) noexcept { *this = static_cast<Buffer&&>(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    if (this != &other) {
+      reset();
+      device_ = other.device_, data_ = other.data_, bytes_ = other.bytes_;
+      other.data_ = nullptr, other.bytes_ = 0;
+    }
+    return *this;
+  }
+
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+  void reset() noexcept {
+    if (data_) device_->release(data_);
+    data_ = nullptr, bytes_ = 0;
+  }
+
+ private:
+  Device* device_ = nullptr;
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+}  // namespace rectify

@@ -1,0 +1,115 @@
+// Sixteen f32 lanes as a GCC vector: one source for every instruction set, the same lane order and the same operations on
+// all of them. Included by kernel sources only; everything is static, so that no code of one target leaks into another.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#ifndef RECTIFY_TARGET
+#error "kernel sources are compiled once per target: define RECTIFY_TARGET"
+#endif
+
+#define RECTIFY_INLINE static inline __attribute__((always_inline))
+
+namespace rectify::RECTIFY_TARGET {
+
+typedef float v16f __attribute__((vector_size(64)));
+typedef int32_t v16i __attribute__((vector_size(64)));
+
+RECTIFY_INLINE v16f broadcast(float x) { return v16f{} + x; }
+
+RECTIFY_INLINE v16f load16(const float* p) {
+  v16f v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+RECTIFY_INLINE void store16(float* p, v16f v) { memcpy(p, &v, sizeof v); }
+
+/** The first n lanes (n < 16), the rest `fill`. */
+RECTIFY_INLINE v16f load16_part(const float* p, int64_t n, float fill) {
+  v16f v = broadcast(fill);
+  memcpy(&v, p, static_cast<size_t>(n) * sizeof(float));
+  return v;
+}
+
+RECTIFY_INLINE void store16_part(float* p, v16f v, int64_t n) { memcpy(p, &v, static_cast<size_t>(n) * sizeof(float)); }
+
+RECTIFY_INLINE v16f select16(v16i mask, v16f yes, v16f no) {
+  return (v16f)(((v16i)yes & mask) | ((v16i)no & ~mask));
+}
+
+RECTIFY_INLINE v16f max16(v16f a, v16f b) { return select16(a > b, a, b); }
+RECTIFY_INLINE v16f min16(v16f a, v16f b) { return select16(a < b, a, b); }
+
+/** Lanes added in the fixed order ((0+8)+(4+12)) + ... : halves folded onto each other. */
+RECTIFY_INLINE float sum16(v16f v) {
+  float a[16];
+  memcpy(a, &v, sizeof a);
+  for (int w = 8; w > 0; w /= 2)
+    for (int i = 0; i < w; i++) a[i] += a[i + w];
+  return a[0];
+}
+
+RECTIFY_INLINE float largest16(v16f v) {
+  float a[16];
+  memcpy(a, &v, sizeof a);
+  for (int w = 8; w > 0; w /= 2)
+    for (int i = 0; i < w; i++) a[i] = a[i] > a[i + w] ? a[i] : a[i + w];
+  return a[0];
+}
+
+/** e^x, within 2 ulp for |x| < 87; 0 below -87.3, +huge above 88.7. NaN stays NaN. */
+RECTIFY_INLINE v16f exp16(v16f x) {
+  const v16f low = broadcast(-87.33654f), high = broadcast(88.72283f);
+  const v16i under = x < low;
+  const v16i nan = x != x;
+  const v16f original = x;
+  x = min16(max16(x, low), high);
+  const v16f magic = broadcast(12582912.0f);  // 1.5 * 2^23: adding and subtracting rounds to the nearest integer
+  const v16f shifted = x * 1.44269504f + magic;
+  const v16f n = shifted - magic;
+  v16f r = x - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  v16f p = broadcast(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const v16f r2 = r * r;
+  p = p * r2 + r;
+  p = p + 1.0f;
+  // Scale by 2^n in two steps: 2^128 itself does not exist.
+  const v16i e = ((v16i)shifted - (v16i)magic);
+  const v16i half = e >> 1;
+  p = p * (v16f)((half + 127) << 23);
+  p = p * (v16f)((e - half + 127) << 23);
+  p = select16(under, v16f{}, p);
+  return select16(nan, original, p);
+}
+
+/** Splits [0, n) into one range per thread in multiples of `grain`; every thread runs body(begin, end, thread) if its range
+ *  is not empty. `work` is about how many multiply-adds there are in all: a little work stays on the calling thread. */
+template <typename Body>
+RECTIFY_INLINE void parallel(Device& device, int64_t n, int64_t grain, int64_t work, const Body& body) {
+  ThreadPool& pool = device.pool();
+  const int64_t blocks = (n + grain - 1) / grain;
+  if (n <= 0) return;
+  if (pool.size() == 1 || blocks == 1 || work < 40000) return body(int64_t{0}, n, 0);
+  struct Context {
+    const Body* body;
+    int64_t n, grain, blocks;
+    int threads;
+  } context{&body, n, grain, blocks, pool.size()};
+  pool.run(
+      [](void* opaque, int thread) {
+        const auto& c = *static_cast<Context*>(opaque);
+        const int64_t begin = c.blocks * thread / c.threads * c.grain;
+        int64_t end = c.blocks * (thread + 1) / c.threads * c.grain;
+        if (end > c.n) end = c.n;
+        if (begin < end) (*c.body)(begin, end, thread);
+      },
+      &context);
+}
+
+}  // namespace rectify::RECTIFY_TARGET

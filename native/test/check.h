@@ -1,0 +1,69 @@
+// The few words a native test needs: CHECK, CHECK_NEAR, a seeded generator, and every CPU target that this machine has.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../device/device.h"
+
+namespace rectify::test {
+
+inline int failures = 0, checks = 0;
+
+inline bool report(bool ok, const char* file, int line, const std::string& what) {
+  checks++;
+  if (!ok && ++failures <= 20) std::printf("FAILED %s:%d: %s\n", file, line, what.c_str());
+  return ok;
+}
+
+#define CHECK(condition) ::rectify::test::report((condition), __FILE__, __LINE__, #condition)
+#define CHECK_NEAR(actual, expected, tolerance)                                                          \
+  do {                                                                                                   \
+    const double a_ = (actual), e_ = (expected), t_ = (tolerance);                                       \
+    ::rectify::test::report(std::fabs(a_ - e_) <= t_, __FILE__, __LINE__,                                \
+                            std::string(#actual " = ") + std::to_string(a_) + ", expected " +            \
+                                std::to_string(e_) + " +- " + std::to_string(t_));                       \
+  } while (0)
+
+/** splitmix64: values for tests, the same everywhere. */
+struct Random {
+  uint64_t state;
+  explicit Random(uint64_t seed) : state(seed) {}
+  uint64_t next() {
+    uint64_t z = (state += 0x9e3779b97f4a7c15ull);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+  }
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+  double normal() { return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(6.283185307179586 * uniform()); }
+  int64_t below(int64_t n) { return static_cast<int64_t>(next() % static_cast<uint64_t>(n)); }
+  std::vector<float> normals(int64_t n, double scale = 1) {
+    std::vector<float> v(static_cast<size_t>(n));
+    for (auto& x : v) x = static_cast<float>(scale * normal());
+    return v;
+  }
+};
+
+inline Tensor view(std::vector<float>& v, int64_t rows, int64_t cols) { return {v.data(), rows, cols, Dtype::f32}; }
+inline Tensor view(std::vector<int32_t>& v, int64_t rows, int64_t cols) { return {v.data(), rows, cols, Dtype::i32}; }
+
+/** Every CPU target this machine can run, with the given number of threads. */
+inline std::vector<std::unique_ptr<Device>> devices(int threads = 1) {
+  std::vector<std::unique_ptr<Device>> all;
+  for (Target t : {Target::baseline, Target::avx2, Target::avx512, Target::avx512bf16})
+    if (target_available(t)) all.push_back(open_device(std::string("cpu:") + target_name(t), threads));
+  return all;
+}
+
+inline int finish(const char* name) {
+  if (checks == 0) failures++;
+  std::printf("%s: %d checks, %d failed\n", name, checks, failures);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace rectify::test

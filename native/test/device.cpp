@@ -1,0 +1,42 @@
+// The thread pool runs every part exactly once, again and again; buffers are aligned; unknown devices are refused by name.
+#include "../device/device.h"
+
+#include <atomic>
+#include <stdexcept>
+
+#include "check.h"
+
+using namespace rectify;
+
+int main() {
+  for (int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    std::vector<int> hits(static_cast<size_t>(threads));
+    for (int round = 0; round < 2000; round++)
+      pool.run([](void* context, int t) { (*static_cast<std::vector<int>*>(context))[static_cast<size_t>(t)]++; }, &hits);
+    for (int hit : hits) CHECK(hit == 2000);
+  }
+  auto device = open_device("cpu", 2);
+  for (size_t bytes : {size_t{1}, size_t{1000}, size_t{5} << 20}) {
+    Buffer buffer(*device, bytes);
+    CHECK(reinterpret_cast<uintptr_t>(buffer.data()) % 64 == 0);
+    device->zero(buffer.data(), bytes);
+  }
+  for (const char* name : {"tpu", "cuda", "cpu:mmx", ""}) {
+    bool refused = false;
+    try {
+      open_device(name, 1);
+    } catch (const std::runtime_error& error) {
+      refused = std::string(error.what()).rfind("device: ", 0) == 0;
+    }
+    CHECK(refused);
+  }
+  bool refused = false;
+  try {
+    Buffer(*device, ~size_t{0} / 4);
+  } catch (const std::runtime_error&) {
+    refused = true;
+  }
+  CHECK(refused);
+  return test::finish("device");
+}
