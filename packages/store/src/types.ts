@@ -80,10 +80,13 @@ export interface CompletionRecord {
   points?: PointRecord[]
 }
 
-export interface StoredCompletion extends CompletionRecord {
+export interface StoredCompletion extends Omit<CompletionRecord, "reward" | "advantage"> {
   id: number
   run: string
   step: number
+  /** null: it was not a finite number */
+  reward: number | null
+  advantage: number | null
 }
 
 export type EventKind = "state" | "warning" | "checkpoint" | "control" | "note"

@@ -1,0 +1,186 @@
+// What readers ask of the database, for the API and the commands.
+import {
+  and,
+  asc,
+  type Column,
+  count,
+  desc,
+  eq,
+  gt,
+  gte,
+  inArray,
+  like,
+  lt,
+  lte,
+  or,
+  type SQL,
+  sql,
+} from "drizzle-orm"
+import * as t from "./schema-sqlite.ts"
+import type { Sqlite } from "./sqlite.ts"
+import type { MetricPoint, MetricsQuery, Page, Reader, Run, SeenState, StoredCompletion } from "./types.ts"
+
+/** A live run says so every few seconds; silent for this long, it is lost. */
+export const LOST_AFTER_MS = 30_000
+
+const LIVE = ["running", "paused"] as const
+
+export function reader(db: () => Sqlite, now: () => number = Date.now): Reader {
+  const seen = (row: typeof t.runs.$inferSelect): Run => ({ ...row, state: seenState(row, now()) })
+  return {
+    async listRuns({ state, search, limit = 50, offset = 0 } = {}) {
+      const where = and(
+        state === undefined ? undefined : hasState(state, now()),
+        search === undefined ? undefined : contains(t.runs.run, search),
+      )
+      const items = await db()
+        .select()
+        .from(t.runs)
+        .where(where)
+        .orderBy(desc(t.runs.created), desc(t.runs.run))
+        .limit(limit)
+        .offset(offset)
+      return { items: items.map(seen), total: await total(db(), t.runs, where) }
+    },
+
+    async getRun(run) {
+      const [row] = await db().select().from(t.runs).where(eq(t.runs.run, run))
+      return row && seen(row)
+    },
+
+    metricNames: (run) => metricNames(db(), run),
+    metrics: (run, query) => metrics(db(), run, query),
+
+    async completions(run, { step, prompt_id, search, limit = 50, offset = 0 } = {}) {
+      const where = and(
+        eq(t.completions.run, run),
+        step === undefined ? undefined : eq(t.completions.step, step),
+        prompt_id === undefined ? undefined : eq(t.completions.prompt_id, prompt_id),
+        search === undefined
+          ? undefined
+          : or(contains(t.completions.prompt, search), contains(t.completions.completion, search)),
+      )
+      const items = await db()
+        .select()
+        .from(t.completions)
+        .where(where)
+        .orderBy(asc(t.completions.step), asc(t.completions.id))
+        .limit(limit)
+        .offset(offset)
+      const page: Page<StoredCompletion> = {
+        items: items.map(plain),
+        total: await total(db(), t.completions, where),
+      }
+      return page
+    },
+
+    async getCompletion(run, id) {
+      const [row] = await db()
+        .select()
+        .from(t.completions)
+        .where(and(eq(t.completions.run, run), eq(t.completions.id, id)))
+      return row && plain(row)
+    },
+
+    async events(run, { kind, after, limit = 200 } = {}) {
+      return await db()
+        .select()
+        .from(t.events)
+        .where(
+          and(
+            eq(t.events.run, run),
+            kind === undefined ? undefined : eq(t.events.kind, kind),
+            after === undefined ? undefined : gt(t.events.id, after),
+          ),
+        )
+        .orderBy(asc(t.events.id))
+        .limit(limit)
+    },
+
+    async evaluations(run) {
+      return await db()
+        .select()
+        .from(t.evaluations)
+        .where(eq(t.evaluations.run, run))
+        .orderBy(asc(t.evaluations.step))
+    },
+  }
+}
+
+function seenState(row: { state: SeenState; heartbeat: number }, now: number): SeenState {
+  const live = (LIVE as readonly string[]).includes(row.state)
+  return live && row.heartbeat < now - LOST_AFTER_MS ? "lost" : row.state
+}
+
+function hasState(state: SeenState, now: number): SQL | undefined {
+  const silent = lt(t.runs.heartbeat, now - LOST_AFTER_MS)
+  if (state === "lost") return and(inArray(t.runs.state, [...LIVE]), silent)
+  const stored = eq(t.runs.state, state)
+  return (LIVE as readonly string[]).includes(state)
+    ? and(stored, gte(t.runs.heartbeat, now - LOST_AFTER_MS))
+    : stored
+}
+
+/** Steps from name to name through the index: as many look-ups as names, however many points are stored. */
+async function metricNames(db: Sqlite, run: string): Promise<string[]> {
+  const rows = await db.all<{ name: string }>(sql`
+    WITH RECURSIVE names(name) AS (
+      SELECT min(name) FROM ${t.metrics} WHERE run = ${run}
+      UNION ALL
+      SELECT (SELECT min(m.name) FROM ${t.metrics} m WHERE m.run = ${run} AND m.name > names.name)
+      FROM names WHERE names.name IS NOT NULL
+    ) SELECT name FROM names WHERE name IS NOT NULL`)
+  return rows.map((row) => row.name)
+}
+
+async function metrics(db: Sqlite, run: string, query: MetricsQuery = {}): Promise<MetricPoint[]> {
+  const { from_step, to_step, since, limit } = query
+  const names = query.names ?? (await metricNames(db, run))
+  if (names.length === 0) return []
+  const rows = await db
+    .select({ step: t.metrics.step, name: t.metrics.name, value: t.metrics.value, time: t.steps.time })
+    .from(t.metrics)
+    .innerJoin(t.steps, and(eq(t.steps.run, t.metrics.run), eq(t.steps.step, t.metrics.step)))
+    .where(
+      and(
+        eq(t.metrics.run, run),
+        inArray(t.metrics.name, names),
+        from_step === undefined ? undefined : gte(t.metrics.step, from_step),
+        to_step === undefined ? undefined : lte(t.metrics.step, to_step),
+        since === undefined ? undefined : gte(t.metrics.step, await firstStepAfter(db, run, since)),
+      ),
+    )
+    .orderBy(asc(t.metrics.step), asc(t.metrics.name))
+    .limit(limit === undefined ? -1 : limit + 1)
+  if (limit === undefined || rows.length <= limit) return rows
+  // Cut before the step that did not fit, unless it is the only one.
+  const cut = rows[limit]!.step
+  const whole = rows.filter((row) => row.step < cut)
+  return whole.length > 0 ? whole : rows.slice(0, limit)
+}
+
+async function firstStepAfter(db: Sqlite, run: string, time: number): Promise<number> {
+  const [row] = await db
+    .select({ step: t.steps.step })
+    .from(t.steps)
+    .where(and(eq(t.steps.run, run), gt(t.steps.time, time)))
+    .orderBy(asc(t.steps.step))
+    .limit(1)
+  return row?.step ?? Number.MAX_SAFE_INTEGER
+}
+
+async function total(db: Sqlite, table: typeof t.runs | typeof t.completions, where: SQL | undefined) {
+  const [row] = await db.select({ total: count() }).from(table).where(where)
+  return row?.total ?? 0
+}
+
+function contains(column: Column, part: string): SQL {
+  const pattern = `%${part.replace(/[\\%_]/g, "\\$&")}%`
+  return sql`${like(column, pattern)} ESCAPE '\\'`
+}
+
+const plain = ({ reasons, points, ...row }: typeof t.completions.$inferSelect): StoredCompletion => ({
+  ...row,
+  ...(reasons === null ? {} : { reasons }),
+  ...(points === null ? {} : { points }),
+})

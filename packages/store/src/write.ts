@@ -1,0 +1,105 @@
+// Writes a batch in one transaction; writing the same batch twice leaves the same rows, so a failed flush can be repeated.
+import { and, eq, gt } from "drizzle-orm"
+import { codeVersion, machine } from "./machine.ts"
+import type { Write } from "./queue.ts"
+import * as t from "./schema-sqlite.ts"
+import type { Sqlite } from "./sqlite.ts"
+
+type Transaction = Parameters<Parameters<Sqlite["transaction"]>[0]>[0]
+
+export function writeBatch(db: Sqlite, batch: readonly Write[]): void {
+  db.transaction(
+    (tx) => {
+      for (const write of batch) apply(tx, write)
+    },
+    { behavior: "immediate" },
+  )
+}
+
+function apply(tx: Transaction, write: Write): void {
+  switch (write.kind) {
+    case "run":
+      putRun(tx, write)
+      break
+    case "step":
+      putStep(tx, write)
+      break
+    case "evaluation": {
+      const { run, step, time } = write
+      const metrics = numbers(write.metrics)
+      tx.insert(t.evaluations)
+        .values({ run, step, time, metrics })
+        .onConflictDoUpdate({ target: [t.evaluations.run, t.evaluations.step], set: { metrics, time } })
+        .run()
+      break
+    }
+    case "event":
+      tx.insert(t.events)
+        .values({ run: write.run, time: write.time, ...write.event })
+        .run()
+      break
+    case "state":
+      tx.update(t.runs)
+        .set({ state: write.state, error: write.error ?? null, heartbeat: write.time })
+        .where(eq(t.runs.run, write.run))
+        .run()
+      tx.insert(t.events)
+        .values({ run: write.run, time: write.time, kind: "state", message: write.error ?? write.state })
+        .run()
+      break
+    case "heartbeat":
+      tx.update(t.runs).set({ heartbeat: write.time }).where(eq(t.runs.run, write.run)).run()
+      break
+    case "forget":
+      forget(tx, write.run, write.step)
+      break
+  }
+}
+
+function putRun(tx: Transaction, { run: record, time }: Write & { kind: "run" }): void {
+  const { run, run_dir, recipe, seed, steps, name = run } = record
+  const fresh = {
+    name,
+    run_dir,
+    recipe,
+    seed,
+    steps,
+    state: "running" as const,
+    error: null,
+    heartbeat: time,
+  }
+  const made = { code_version: codeVersion(), machine: machine() }
+  tx.insert(t.runs)
+    .values({ run, ...fresh, ...made, step: 0, created: time })
+    .onConflictDoUpdate({ target: t.runs.run, set: { ...fresh, ...made } })
+    .run()
+}
+
+function putStep(tx: Transaction, { run, step, time, metrics, completions }: Write & { kind: "step" }): void {
+  if (completions.length > 0) {
+    tx.insert(t.completions)
+      .values(completions.map((row) => ({ ...row, run, step })))
+      .run()
+  }
+  if (metrics === undefined) return
+  const rows = Object.entries(metrics).map(([name, value]) => ({ run, name, step, value: finite(value) }))
+  if (rows.length > 0) tx.insert(t.metrics).values(rows).onConflictDoNothing().run()
+  tx.insert(t.steps).values({ run, step, time }).onConflictDoNothing().run()
+  tx.update(t.runs).set({ step, heartbeat: time }).where(eq(t.runs.run, run)).run()
+}
+
+function forget(tx: Transaction, run: string, step: number): void {
+  for (const table of [t.metrics, t.completions, t.evaluations, t.steps]) {
+    tx.delete(table)
+      .where(and(eq(table.run, run), gt(table.step, step)))
+      .run()
+  }
+  tx.update(t.runs).set({ step }).where(eq(t.runs.run, run)).run()
+}
+
+const finite = (value: number) => (Number.isFinite(value) ? value : null)
+
+function numbers(record: object): Record<string, number> {
+  const kept = Object.entries(record).filter((entry): entry is [string, number] => Number.isFinite(entry[1]))
+  return Object.fromEntries(kept)
+}
