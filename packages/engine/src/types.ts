@@ -206,8 +206,11 @@ export interface Engine {
   generate(request: GenerateRequest, onProgress?: (tokens: number) => void): Promise<Completion[]>
   /** ends the generate call in flight; its unfinished completions come back as "cancelled" */
   cancel(): void
-  /** `reference: true` scores with the weights kept by freeze() */
-  logprobs(forest: Forest, options?: { temperature?: number; reference?: boolean }): Promise<Scores>
+  /** `mask` (T): score only these tokens, NaN elsewhere; `reference`: with the weights kept by freeze() */
+  logprobs(
+    forest: Forest,
+    options?: { mask?: Uint8Array; temperature?: number; reference?: boolean },
+  ): Promise<Scores>
   /** forward, loss and backward in one; gradients add up until step() */
   train(batch: TrainBatch): Promise<LossStats>
   /** magnitude, stability, score and step reward of each point (RePro, arXiv 2512.01925) */

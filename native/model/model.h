@@ -1,0 +1,96 @@
+// The transformer: forward over a token forest, backward, decode. Every verb of the engine ends here; one thread calls it.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "forest.h"
+#include "weights.h"
+
+namespace rectify {
+
+struct ModelOptions {
+  Dtype dtype = Dtype::f32;  // f32 or bf16
+  bool training = true;
+  int64_t max_batch_tokens = 8192;
+  bool gradient_checkpointing = false;
+  int64_t max_decode_rows = 64;
+  size_t memory_limit = 0;  // bytes; 0: what the machine has free
+};
+
+/** Bytes. */
+struct MemoryPlan {
+  size_t weights = 0, grads = 0, adam = 0, activations = 0, kv = 0, free = 0;
+};
+
+struct GenerateRequest {
+  std::vector<std::vector<int32_t>> prompts;
+  std::vector<int32_t> prompt_keys;  // one per prompt
+  int samples = 1;
+  int64_t max_tokens = 1;
+  SampleConfig sampling;
+  std::vector<int32_t> stop_tokens;
+  std::vector<std::string> stop_strings;
+};
+
+enum class FinishReason : int32_t { stop, length, cancelled };
+
+struct Completion {
+  int32_t prompt = 0, sample = 0;
+  std::vector<int32_t> ids;
+  std::vector<float> logprobs, entropy;
+  FinishReason finish = FinishReason::length;
+};
+
+/** What train() is asked to do with the forest: per-token arrays of forest.rows() values. */
+struct TrainRequest {
+  std::vector<uint8_t> mask;  // 1 where a token carries loss
+  float temperature = 1;
+  bool sft = false;
+  std::vector<float> weights;  // sft: loss = sum -weight * logp
+  GrpoConfig grpo;
+  std::vector<float> advantages, old_logp, ref_logp;  // the last two may be empty
+};
+
+class Model {
+ public:
+  Model(Device& device, const ModelConfig& config, const ModelOptions& options);
+  ~Model();
+
+  static MemoryPlan plan(const ModelConfig& config, const ModelOptions& options);
+  const MemoryPlan& memory() const { return plan_; }
+  const ModelConfig& config() const { return config_; }
+  Weights& weights() { return weights_; }
+
+  /** (T) each; NaN where nothing predicts the token or the mask (empty: all) leaves it out. */
+  void logprobs(const Forest& forest, const std::vector<uint8_t>& mask, float temperature, bool reference,
+                std::vector<float>& logp, std::vector<float>& entropy);
+  /** Forward, loss, backward; gradients add up. */
+  LossStats train(const Forest& forest, const TrainRequest& request);
+  /** Global-norm clipping (0: none) and AdamW, then repacks the weights. Returns the norm before clipping. */
+  double step(const AdamwConfig& config, double max_grad_norm);
+  int64_t optimizer_step() const { return optimizer_step_; }
+  void set_optimizer_step(int64_t step) { optimizer_step_ = step; }
+
+  /** `vocabulary`: byte text of each token, for stop strings (may be empty). `generated` counts tokens as they come. */
+  std::vector<Completion> generate(const GenerateRequest& request, const std::vector<std::string>& vocabulary,
+                                   const std::atomic<bool>& cancel, std::atomic<int64_t>& generated);
+
+ private:
+  struct Activations;
+  struct Pass;
+  class Decoder;
+
+  void block_forward(int64_t layer, const Activations& a, Tensor x_out, const Pass& pass, KvCache cache, int64_t cache_layer);
+  void block_backward(int64_t layer, const Activations& a, const Pass& pass);
+
+  Device& device_;
+  ModelConfig config_;
+  ModelOptions options_;
+  MemoryPlan plan_;
+  Weights weights_;
+  int64_t optimizer_step_ = 0;
+};
+
+}  // namespace rectify
