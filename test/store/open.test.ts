@@ -44,10 +44,11 @@ test("a run, its steps and its texts come back as recorded", async () => {
   await store.flush()
 
   const run = await store.getRun("demo-1")
-  expect(run).toMatchObject({ ...aRun(), name: "demo-1", state: "running", step: 1, error: null })
+  const { run: id, ...rest } = aRun()
+  expect(run).toMatchObject({ id, ...rest, name: "demo-1", state: "running", step: 1, error: null })
   expect(run!.machine.cores).toBeGreaterThan(0)
   expect(run!.code_version).toMatch(/^\d+\.\d+\.\d+/)
-  expect(await store.metrics("demo-1")).toEqual([
+  expect((await store.metrics("demo-1")).points).toEqual([
     { step: 1, name: "loss", value: null, time: expect.any(Number) },
     { step: 1, name: "reward", value: 0.5, time: expect.any(Number) },
   ])
@@ -73,7 +74,7 @@ test("another reader sees a step only when it is closed, and then all of it", as
   store.recordStep("demo-1", 1, { reward: 1 })
   await store.flush()
   expect((await reader.completions("demo-1")).total).toBe(1)
-  expect(await reader.metrics("demo-1")).toHaveLength(1)
+  expect((await reader.metrics("demo-1")).points).toHaveLength(1)
 })
 
 test("records are written on a timer, without flush", async () => {
@@ -99,7 +100,7 @@ test("a resumed run forgets what came after its checkpoint and records it anew",
   again.forgetAfter("demo-1", 1)
   again.recordStep("demo-1", 2, { reward: 20 })
   await again.flush()
-  expect((await again.metrics("demo-1")).map((point) => point.value)).toEqual([1, 20])
+  expect((await again.metrics("demo-1")).points.map((point) => point.value)).toEqual([1, 20])
   expect((await again.completions("demo-1")).total).toBe(1)
   expect(await again.getRun("demo-1")).toMatchObject({ state: "running", step: 2, steps: 20 })
 })
@@ -120,7 +121,7 @@ test("a locked database is waited for: one warning, nothing lost, and word when 
   other.close()
   await store.flush()
   expect(warnings).toHaveLength(2)
-  expect(await store.metrics("demo-1")).toHaveLength(3)
+  expect((await store.metrics("demo-1")).points).toHaveLength(3)
 })
 
 test("a place that cannot be opened does not stop the run, and is used once it can be", async () => {
@@ -134,7 +135,7 @@ test("a place that cannot be opened does not stop the run, and is used once it c
   rmSync(join(dir, "blocked"))
   mkdirSync(join(dir, "blocked"))
   await store.flush()
-  expect(await store.metrics("demo-1")).toHaveLength(1)
+  expect((await store.metrics("demo-1")).points).toHaveLength(1)
 })
 
 test("a full disk is waited for", async () => {
@@ -173,7 +174,7 @@ test("a full disk is waited for", async () => {
   expect(stderr.match(/cannot write/g)).toHaveLength(1)
   expect(stderr).toContain("can be written again")
   const reader = start()
-  expect(await reader.metrics("demo-1")).toHaveLength(5)
+  expect((await reader.metrics("demo-1")).points).toHaveLength(5)
 })
 
 test("memory is bounded while nothing can be written: the oldest completions go, the metrics stay", async () => {
@@ -193,7 +194,7 @@ test("memory is bounded while nothing can be written: the oldest completions go,
   other.run("COMMIT")
   other.close()
   await store.flush()
-  expect(await store.metrics("demo-1")).toHaveLength(10)
+  expect((await store.metrics("demo-1")).points).toHaveLength(10)
   const { items } = await store.completions("demo-1")
   expect(items.length).toBeLessThanOrEqual(20)
   expect(items.at(-1)!.step).toBe(10)
@@ -211,8 +212,8 @@ test("two trainers write the same file", async () => {
   await one.close()
   await two.close()
   const reader = start()
-  expect(await reader.metrics("a")).toHaveLength(50)
-  expect(await reader.metrics("b")).toHaveLength(50)
+  expect((await reader.metrics("a")).points).toHaveLength(50)
+  expect((await reader.metrics("b")).points).toHaveLength(50)
   expect(warnings).toEqual([])
 })
 

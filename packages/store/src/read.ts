@@ -31,20 +31,20 @@ export function reader(db: () => Sqlite, now: () => number = Date.now): Reader {
     async listRuns({ state, search, limit = 50, offset = 0 } = {}) {
       const where = and(
         state === undefined ? undefined : hasState(state, now()),
-        search === undefined ? undefined : contains(t.runs.run, search),
+        search === undefined ? undefined : contains(t.runs.id, search),
       )
       const items = await db()
         .select()
         .from(t.runs)
         .where(where)
-        .orderBy(desc(t.runs.created), desc(t.runs.run))
+        .orderBy(desc(t.runs.created), desc(t.runs.id))
         .limit(limit)
         .offset(offset)
       return { items: items.map(seen), total: await total(db(), t.runs, where) }
     },
 
     async getRun(run) {
-      const [row] = await db().select().from(t.runs).where(eq(t.runs.run, run))
+      const [row] = await db().select().from(t.runs).where(eq(t.runs.id, run))
       return row && seen(row)
     },
 
@@ -133,30 +133,32 @@ async function metricNames(db: Sqlite, run: string): Promise<string[]> {
   return rows.map((row) => row.name)
 }
 
-async function metrics(db: Sqlite, run: string, query: MetricsQuery = {}): Promise<MetricPoint[]> {
-  const { from_step, to_step, since, limit } = query
+async function metrics(db: Sqlite, run: string, query: MetricsQuery = {}) {
+  const { to_step, since, limit } = query
   const names = query.names ?? (await metricNames(db, run))
-  if (names.length === 0) return []
-  const rows = await db
-    .select({ step: t.metrics.step, name: t.metrics.name, value: t.metrics.value, time: t.steps.time })
-    .from(t.metrics)
-    .innerJoin(t.steps, and(eq(t.steps.run, t.metrics.run), eq(t.steps.step, t.metrics.step)))
-    .where(
-      and(
-        eq(t.metrics.run, run),
-        inArray(t.metrics.name, names),
-        from_step === undefined ? undefined : gte(t.metrics.step, from_step),
-        to_step === undefined ? undefined : lte(t.metrics.step, to_step),
-        since === undefined ? undefined : gte(t.metrics.step, await firstStepAfter(db, run, since)),
-      ),
-    )
-    .orderBy(asc(t.metrics.step), asc(t.metrics.name))
-    .limit(limit === undefined ? -1 : limit + 1)
-  if (limit === undefined || rows.length <= limit) return rows
-  // Cut before the step that did not fit, unless it is the only one.
-  const cut = rows[limit]!.step
-  const whole = rows.filter((row) => row.step < cut)
-  return whole.length > 0 ? whole : rows.slice(0, limit)
+  if (names.length === 0) return { points: [], more: false }
+  const after = since === undefined ? 0 : await firstStepAfter(db, run, since)
+  const between = (from: number, to: number | undefined, most: number) =>
+    db
+      .select({ step: t.metrics.step, name: t.metrics.name, value: t.metrics.value, time: t.steps.time })
+      .from(t.metrics)
+      .innerJoin(t.steps, and(eq(t.steps.run, t.metrics.run), eq(t.steps.step, t.metrics.step)))
+      .where(
+        and(
+          eq(t.metrics.run, run),
+          inArray(t.metrics.name, names),
+          gte(t.metrics.step, from),
+          to === undefined ? undefined : lte(t.metrics.step, to),
+        ),
+      )
+      .orderBy(asc(t.metrics.step), asc(t.metrics.name))
+      .limit(most)
+  const from = Math.max(after, query.from_step ?? 0)
+  const points: MetricPoint[] = await between(from, to_step, limit === undefined ? -1 : limit + 1)
+  if (limit === undefined || points.length <= limit) return { points, more: false }
+  const cut = points[limit]!.step
+  const whole = points.filter((point) => point.step < cut)
+  return { points: whole.length > 0 ? whole : await between(cut, cut, -1), more: true }
 }
 
 async function firstStepAfter(db: Sqlite, run: string, time: number): Promise<number> {

@@ -7,7 +7,7 @@ const json = <T>(name: string) => text(name, { mode: "json" }).$type<T>()
 export const runs = sqliteTable(
   "runs",
   {
-    run: text().primaryKey(),
+    id: text().primaryKey(),
     name: text().notNull(),
     run_dir: text().notNull(),
     recipe: json<Record<string, unknown>>("recipe").notNull(),

@@ -25,7 +25,8 @@ export interface NewRun {
   steps: number
 }
 
-export interface Run extends Required<NewRun> {
+export interface Run extends Required<Omit<NewRun, "run">> {
+  id: string
   code_version: string
   machine: Machine
   state: SeenState
@@ -182,8 +183,8 @@ export interface Reader {
   listRuns(query?: RunsQuery): Promise<Page<Run>>
   getRun(run: string): Promise<Run | undefined>
   metricNames(run: string): Promise<string[]>
-  /** by step, then name; a limit never cuts a step in two */
-  metrics(run: string, query?: MetricsQuery): Promise<MetricPoint[]>
+  /** by step, then name; a limit never cuts a step in two, and `more` says that it cut */
+  metrics(run: string, query?: MetricsQuery): Promise<{ points: MetricPoint[]; more: boolean }>
   completions(run: string, query?: CompletionsQuery): Promise<Page<StoredCompletion>>
   getCompletion(run: string, id: number): Promise<StoredCompletion | undefined>
   events(run: string, query?: { kind?: EventKind; after?: number; limit?: number }): Promise<RunEvent[]>

@@ -41,14 +41,14 @@ function apply(tx: Transaction, write: Write): void {
     case "state":
       tx.update(t.runs)
         .set({ state: write.state, error: write.error ?? null, heartbeat: write.time })
-        .where(eq(t.runs.run, write.run))
+        .where(eq(t.runs.id, write.run))
         .run()
       tx.insert(t.events)
         .values({ run: write.run, time: write.time, kind: "state", message: write.error ?? write.state })
         .run()
       break
     case "heartbeat":
-      tx.update(t.runs).set({ heartbeat: write.time }).where(eq(t.runs.run, write.run)).run()
+      tx.update(t.runs).set({ heartbeat: write.time }).where(eq(t.runs.id, write.run)).run()
       break
     case "forget":
       forget(tx, write.run, write.step)
@@ -70,8 +70,8 @@ function putRun(tx: Transaction, { run: record, time }: Write & { kind: "run" })
   }
   const made = { code_version: codeVersion(), machine: machine() }
   tx.insert(t.runs)
-    .values({ run, ...fresh, ...made, step: 0, created: time })
-    .onConflictDoUpdate({ target: t.runs.run, set: { ...fresh, ...made } })
+    .values({ id: run, ...fresh, ...made, step: 0, created: time })
+    .onConflictDoUpdate({ target: t.runs.id, set: { ...fresh, ...made } })
     .run()
 }
 
@@ -85,7 +85,7 @@ function putStep(tx: Transaction, { run, step, time, metrics, completions }: Wri
   const rows = Object.entries(metrics).map(([name, value]) => ({ run, name, step, value: finite(value) }))
   if (rows.length > 0) tx.insert(t.metrics).values(rows).onConflictDoNothing().run()
   tx.insert(t.steps).values({ run, step, time }).onConflictDoNothing().run()
-  tx.update(t.runs).set({ step, heartbeat: time }).where(eq(t.runs.run, run)).run()
+  tx.update(t.runs).set({ step, heartbeat: time }).where(eq(t.runs.id, run)).run()
 }
 
 function forget(tx: Transaction, run: string, step: number): void {
@@ -94,7 +94,7 @@ function forget(tx: Transaction, run: string, step: number): void {
       .where(and(eq(table.run, run), gt(table.step, step)))
       .run()
   }
-  tx.update(t.runs).set({ step }).where(eq(t.runs.run, run)).run()
+  tx.update(t.runs).set({ step }).where(eq(t.runs.id, run)).run()
 }
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null)

@@ -47,7 +47,7 @@ CREATE TABLE `metrics` (
 );
 --> statement-breakpoint
 CREATE TABLE `runs` (
-	`run` text PRIMARY KEY NOT NULL,
+	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,
 	`run_dir` text NOT NULL,
 	`recipe` text NOT NULL,
