@@ -82,18 +82,23 @@ struct GrpoConfig {
   double num_sequences = 1, num_tokens = 1, max_completion_length = 1;
 };
 
-/** Per-token inputs of the loss, host memory. Sequence s owns tokens [begin[s], begin[s + 1]). */
+/**
+ * Per-token inputs of the loss, host memory; only tokens that carry loss. With token-level ratios each token stands alone, so
+ * that a batch may be cut anywhere; with sequence_level the cut is between sequences.
+ */
 struct GrpoInputs {
-  int64_t tokens = 0, sequences = 0;
-  const int32_t* begin = nullptr;
+  int64_t tokens = 0;
   const float* logp = nullptr;
   const float* old_logp = nullptr;  // null: on-policy, the token's own logp without gradient
-  const float* ref_logp = nullptr;  // null unless beta > 0
+  const float* ref_logp = nullptr;  // null unless beta != 0
   const float* advantage = nullptr;
+  const float* weight = nullptr;    // one over the token's normaliser: grpo_weights
   const float* entropy = nullptr;   // null: not summed
+  int64_t sequences = 0;            // sequence s owns tokens [begin[s], begin[s + 1]); read when sequence_level
+  const int32_t* begin = nullptr;   // (sequences + 1)
 };
 
-/** Sums over tokens. */
+/** Sums over tokens; those of the parts of a batch add up to those of the whole, to the bit. */
 struct LossStats {
   double loss = 0;
   int64_t tokens = 0, sequences = 0;
@@ -103,9 +108,9 @@ struct LossStats {
 };
 
 struct AdamwConfig {
-  float learning_rate = 0, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weight_decay = 0;
-  float grad_scale = 1;  // from global-norm clipping
-  int64_t step = 1;      // counts from 1
+  double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+  double grad_scale = 1;  // from global-norm clipping
+  int64_t step = 1;       // counts from 1
 };
 
 struct ReproConfig {
