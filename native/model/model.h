@@ -10,6 +10,10 @@
 
 namespace rectify {
 
+class Arena;
+struct Pass;
+struct ScoredTokens;
+
 struct ModelOptions {
   Dtype dtype = Dtype::f32;  // f32 or bf16
   bool training = true;
@@ -78,12 +82,30 @@ class Model {
                                    const std::atomic<bool>& cancel, std::atomic<int64_t>& generated);
 
  private:
-  struct Activations;
-  struct Pass;
   class Decoder;
 
-  void block_forward(int64_t layer, const Activations& a, Tensor x_out, const Pass& pass, KvCache cache, int64_t cache_layer);
-  void block_backward(int64_t layer, const Activations& a, const Pass& pass);
+  // transformer.cpp
+  void forward(Pass& pass, bool cached);
+  void attend(int64_t layer, Pass& pass, int64_t cache_layer);
+  void feed_forward(int64_t layer, Pass& pass);
+  void backward(Pass& pass);
+  void block_backward(int64_t layer, Pass& pass);
+  void linear_backward(Tensor dx, Tensor dy, Tensor x, int weight, int bias);
+
+  /** Hidden states after the final norm, [R, C]: `raw` before it (kept for the backward pass). */
+  Tensor head_input(Arena& arena, const Pass& pass, const int32_t* rows, int64_t count, Tensor* raw);
+  /** What the fused LM head reads and writes. */
+  struct Head {
+    Tensor dhidden, dweight, logp, entropy, hidden;
+    Panels weight;
+    TokenPairs pairs;
+  };
+  void head_loss(Arena& arena, const Forest& forest, const ScoredTokens& scored, const TrainRequest& request, Head head,
+                 LossStats& stats);
+  Arena working_memory();
+  void ensure_positions(int64_t count);
+  Tensor cosines() const { return {cos_.data(), positions_, config_.head_dim / 2, Dtype::f32}; }
+  Tensor sines() const { return {sin_.data(), positions_, config_.head_dim / 2, Dtype::f32}; }
 
   Device& device_;
   ModelConfig config_;
@@ -91,6 +113,8 @@ class Model {
   MemoryPlan plan_;
   Weights weights_;
   int64_t optimizer_step_ = 0;
+  Buffer arena_, kv_, cos_, sin_;
+  int64_t positions_ = 0;
 };
 
 }  // namespace rectify

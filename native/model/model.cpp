@@ -1,0 +1,220 @@
+// The memory plan, and the verbs that score and train.
+#include "model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "pass.h"
+#include "rope_table.h"
+
+namespace rectify {
+
+namespace {
+
+// Tiles of the fused LM head and packing scratch of the matmuls.
+constexpr size_t kKernelScratch = size_t{64} << 20;
+
+size_t available_memory() {
+  size_t kib = 0;
+  if (std::FILE* file = std::fopen("/proc/meminfo", "r")) {
+    char line[256];
+    while (std::fgets(line, sizeof line, file))
+      if (std::sscanf(line, "MemAvailable: %zu kB", &kib) == 1) break;
+    std::fclose(file);
+  }
+  return kib ? kib * 1024 / 10 * 9 : size_t{4} << 30;
+}
+
+std::string mib(size_t bytes) { return std::to_string((bytes + (size_t{1} << 20) - 1) >> 20) + " MiB"; }
+
+/** Working memory of a batch of the planned size in at most a quarter as many segments: the pass, its indices and pages, the
+ *  LM head's rows. */
+size_t working_bytes(const ModelConfig& config, const ModelOptions& options) {
+  const PassShape shape{std::max(options.max_batch_tokens, options.max_decode_rows), options.training, options.gradient_checkpointing};
+  Arena count;
+  Pass(count, config, shape);
+  const int64_t rows = shape.rows, segments = rows / 4 + 64;
+  count.take(options.max_decode_rows, config.max_position_embeddings / KvCache::page_tokens + 2, Dtype::i32);
+  const KvCache page{nullptr, 1, 1, config.kv_heads, config.head_dim, Dtype::f32};
+  count.take(rows / KvCache::page_tokens + segments, page.page_values());
+  count.take(16 * (rows + segments), 1, Dtype::i32);
+  count.take(rows, 4 * config.hidden_size);
+  return count.used();
+}
+
+void expect_size(const char* name, size_t got, int64_t expected, bool optional) {
+  if ((optional && got == 0) || static_cast<int64_t>(got) == expected) return;
+  throw std::runtime_error(std::string("train.") + name + ": expected " + std::to_string(expected) +
+                           " values (one per token), got " + std::to_string(got));
+}
+
+}  // namespace
+
+MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options) {
+  config.check();
+  if (options.max_batch_tokens < 1)
+    throw std::runtime_error("maxBatchTokens: expected at least 1, got " + std::to_string(options.max_batch_tokens));
+  if (options.max_decode_rows < 1)
+    throw std::runtime_error("maxDecodeRows: expected at least 1, got " + std::to_string(options.max_decode_rows));
+  const Layout layout(config, options.dtype);
+  MemoryPlan plan;
+  plan.weights = Weights::weight_bytes(layout, options.training);
+  if (options.training) plan.grads = static_cast<size_t>(layout.values) * 4;
+  plan.adam = 2 * plan.grads;
+  plan.activations = working_bytes(config, options) + kKernelScratch;
+
+  const size_t limit = options.memory_limit ? options.memory_limit : available_memory();
+  const size_t fixed = plan.weights + plan.grads + plan.adam + plan.activations;
+  const KvCache page{nullptr, config.layers, 1, config.kv_heads, config.head_dim, Dtype::f32};
+  const size_t pages = static_cast<size_t>((config.max_position_embeddings + KvCache::page_tokens - 1) / KvCache::page_tokens + 1);
+  const size_t row = page.bytes() * pages;
+  // What every decode row could need, but no more than nine tenths of what is left; one row must fit.
+  const size_t left = limit > fixed ? (limit - fixed) / 10 * 9 : 0;
+  plan.kv = std::min(row * static_cast<size_t>(options.max_decode_rows), left);
+  if (fixed > limit || plan.kv < std::min(row, page.bytes() * 64))
+    throw std::runtime_error("memory: expected a run that fits in " + mib(limit) + ", got weights " + mib(plan.weights) + " + grads " +
+                             mib(plan.grads) + " + adam " + mib(plan.adam) + " + activations " + mib(plan.activations) +
+                             " + kv at least " + mib(std::min(row, page.bytes() * 64)) +
+                             "; lower per_device_train_batch_size, set gradient_checkpointing: true, use dtype: bfloat16 or a "
+                             "smaller model");
+  plan.free = limit - fixed - plan.kv;
+  return plan;
+}
+
+Model::Model(Device& device, const ModelConfig& config, const ModelOptions& options)
+    : device_(device),
+      config_(config),
+      options_(options),
+      plan_(plan(config, options)),
+      weights_(device, config, options.dtype, options.training) {
+  arena_ = Buffer(device, plan_.activations - kKernelScratch);
+}
+
+Model::~Model() = default;
+
+Arena Model::working_memory() { return Arena(arena_.data(), arena_.bytes()); }
+
+void Model::ensure_positions(int64_t count) {
+  if (count <= positions_) return;
+  const int64_t half = config_.head_dim / 2;
+  const int64_t positions = std::min(std::max(count, 2 * positions_), std::max(count, config_.max_position_embeddings));
+  const std::vector<float> frequency = rope_frequencies(config_);
+  std::vector<float> cos(static_cast<size_t>(positions * half)), sin(cos.size());
+  for (int64_t p = 0; p < positions; p++) {
+    for (int64_t i = 0; i < half; i++) {
+      const float angle = static_cast<float>(p) * frequency[static_cast<size_t>(i)];
+      cos[static_cast<size_t>(p * half + i)] = static_cast<float>(std::cos(static_cast<double>(angle)));
+      sin[static_cast<size_t>(p * half + i)] = static_cast<float>(std::sin(static_cast<double>(angle)));
+    }
+  }
+  cos_ = Buffer(device_, cos.size() * 4);
+  sin_ = Buffer(device_, sin.size() * 4);
+  device_.copy_in(cos_.data(), cos.data(), cos.size() * 4);
+  device_.copy_in(sin_.data(), sin.data(), sin.size() * 4);
+  positions_ = positions;
+}
+
+Tensor Model::head_input(Arena& arena, const Pass& pass, const int32_t* rows, int64_t count, Tensor* raw) {
+  const Tensor picked = arena.take(count, config_.hidden_size), hidden = arena.take(count, config_.hidden_size);
+  gather_rows(device_, picked, pass.x.back(), {const_cast<int32_t*>(rows), count, 1, Dtype::i32});
+  rmsnorm_forward(device_, hidden, picked, weights_.vector(weights_.layout().final_norm), config_.rms_norm_eps);
+  if (raw) *raw = picked;
+  return hidden;
+}
+
+void Model::logprobs(const Forest& forest, const std::vector<uint8_t>& mask, float temperature, bool reference,
+                     std::vector<float>& logp, std::vector<float>& entropy) {
+  const ScoredTokens scored(forest, mask, "logprobs");
+  logp.assign(static_cast<size_t>(forest.rows()), std::numeric_limits<float>::quiet_NaN());
+  entropy = logp;
+  if (scored.count() == 0) return;
+  struct Reference {
+    Weights& weights;
+    ~Reference() { weights.use_reference(false); }
+  } restore{weights_};
+  weights_.use_reference(reference);
+
+  ensure_positions(*std::max_element(forest.position.begin(), forest.position.end()) + 1);
+  Arena arena = working_memory();
+  Pass pass(arena, config_, {forest.rows(), false, false});
+  pass.bind(arena, device_, config_, forest);
+  forward(pass, false);
+  const int64_t R = static_cast<int64_t>(scored.rows.size()), n = scored.count();
+  const Tensor hidden = head_input(arena, pass, arena.put(device_, scored.rows), R, nullptr);
+  const TokenPairs pairs{n, arena.put(device_, scored.row), arena.put(device_, scored.target)};
+  const Tensor out = arena.take(n, 1), lse = arena.take(R, 1), spread = arena.take(R, 1);
+  token_logprob_forward(device_, out, lse, spread, hidden, weights_.panels(weights_.layout().lm_head), pairs, temperature);
+  std::vector<float> values(static_cast<size_t>(n)), entropies(static_cast<size_t>(R));
+  device_.copy_out(values.data(), out.data, out.bytes());
+  device_.copy_out(entropies.data(), spread.data, spread.bytes());
+  for (size_t i = 0; i < values.size(); i++) {
+    const auto t = static_cast<size_t>(scored.token[i]);
+    logp[t] = values[i];
+    entropy[t] = entropies[static_cast<size_t>(scored.row[i])];
+  }
+}
+
+LossStats Model::train(const Forest& forest, const TrainRequest& request) {
+  if (!weights_.training()) throw std::runtime_error("train: expected an engine opened with training: true, got training: false");
+  const int64_t T = forest.rows();
+  expect_size("mask", request.mask.size(), T, false);
+  expect_size("weights", request.weights.size(), request.sft ? T : 0, false);
+  expect_size("advantages", request.advantages.size(), request.sft ? 0 : T, false);
+  expect_size("oldLogprobs", request.old_logp.size(), T, true);
+  expect_size("refLogprobs", request.ref_logp.size(), T, true);
+  if (!request.sft && request.grpo.beta != 0 && request.ref_logp.empty())
+    throw std::runtime_error("train.refLogprobs: expected one value per token when beta is not 0, got none");
+  const ScoredTokens scored(forest, request.mask, "train");
+  LossStats stats;
+  if (scored.count() == 0) return stats;
+
+  ensure_positions(*std::max_element(forest.position.begin(), forest.position.end()) + 1);
+  Arena arena = working_memory();
+  Pass pass(arena, config_, {T, true, options_.gradient_checkpointing});
+  pass.bind(arena, device_, config_, forest);
+  const int64_t R = static_cast<int64_t>(scored.rows.size()), n = scored.count();
+  const int32_t* rows = arena.put(device_, scored.rows);
+  const TokenPairs pairs{n, arena.put(device_, scored.row), arena.put(device_, scored.target)};
+  const Tensor logp = arena.take(n, 1), entropy = arena.take(R, 1);
+
+  forward(pass, false);
+  Tensor raw;
+  const Tensor hidden = head_input(arena, pass, rows, R, &raw), dhidden = arena.take(R, config_.hidden_size);
+  const int head = weights_.layout().lm_head, norm = weights_.layout().final_norm;
+  head_loss(arena, forest, scored, request, {dhidden, weights_.grad(head), logp, entropy, hidden, weights_.panels(head), pairs}, stats);
+
+  const Tensor draw = arena.take(R, config_.hidden_size);
+  device_.zero(draw.data, draw.bytes());
+  rmsnorm_backward(device_, draw, weights_.grad(norm), dhidden, raw, weights_.vector(norm), config_.rms_norm_eps);
+  device_.zero(pass.dx.data, pass.dx.bytes());
+  scatter_rows(device_, pass.dx, draw, {const_cast<int32_t*>(rows), R, 1, Dtype::i32});
+  backward(pass);
+  return stats;
+}
+
+double Model::step(const AdamwConfig& config, double max_grad_norm) {
+  if (!weights_.training()) throw std::runtime_error("step: expected an engine opened with training: true, got training: false");
+  double sum = 0;
+  grad_norm(device_, &sum, weights_.flat_grad());
+  const double norm = std::sqrt(sum);
+  if (!std::isfinite(norm)) {
+    weights_.zero_grad();
+    throw std::runtime_error("step: expected a finite gradient norm, got " + std::to_string(norm) +
+                             "; the weights are unchanged and the gradients cleared; lower learning_rate or look at the last batch");
+  }
+  AdamwConfig adam = config;
+  adam.step = optimizer_step_ + 1;
+  adam.grad_scale = max_grad_norm > 0 ? std::min(1.0, max_grad_norm / (norm + 1e-6)) : 1.0;
+  const auto& parameters = weights_.layout().parameters;
+  for (int i = 0; i < static_cast<int>(parameters.size()); i++) {
+    adam.weight_decay = parameters[static_cast<size_t>(i)].decay ? config.weight_decay : 0;
+    adamw(device_, weights_.master(i), weights_.moment1(i), weights_.moment2(i), weights_.grad(i), adam);
+  }
+  optimizer_step_++;
+  weights_.pack();
+  return norm;
+}
+
+}  // namespace rectify

@@ -1,0 +1,91 @@
+#include "pass.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace rectify {
+
+Pass::Pass(Arena& arena, const ModelConfig& config, PassShape shape) : shape(shape) {
+  const int64_t T = shape.rows, C = config.hidden_size, F = config.intermediate_size, L = config.layers;
+  const Heads heads = config.head_shape();
+  // Scoring needs one residual stream, overwritten by each layer; training keeps every layer's input.
+  for (int64_t i = 0; i <= L; i++) x.push_back(i == 0 || shape.training ? arena.take(T, C) : x[0]);
+  const int64_t kept = shape.training && !shape.checkpointing ? L : 1;
+  for (int64_t i = 0; i < kept; i++) {
+    Activations a;
+    if (config.qk_norm) a.raw = arena.take(T, heads.qkv());
+    a.qkv = arena.take(T, heads.qkv());
+    a.attn = arena.take(T, heads.q());
+    if (shape.training) a.lse = arena.take(T, heads.heads);
+    a.mid = arena.take(T, C);
+    a.gate_up = arena.take(T, 2 * F);
+    layers.push_back(a);
+  }
+  h = arena.take(T, C);
+  f = arena.take(T, F);
+  tokens = arena.take(T, 1, Dtype::i32);
+  if (shape.training) {
+    dx = arena.take(T, C);
+    dh = arena.take(T, C);
+    dqkv = arena.take(T, heads.qkv());
+    dattn = arena.take(T, heads.q());
+    dgate_up = arena.take(T, 2 * F);
+    df = arena.take(T, F);
+  }
+}
+
+void Pass::bind(Arena& arena, Device& device, const ModelConfig& config, const Forest& batch) {
+  std::vector<int32_t> page_begin, pages;
+  for (int32_t length : batch.length) {
+    page_begin.push_back(static_cast<int32_t>(pages.size()));
+    for (int64_t i = 0; i < length; i += KvCache::page_tokens) pages.push_back(static_cast<int32_t>(pages.size()));
+  }
+  device.copy_in(tokens.data, batch.tokens.data(), tokens.bytes());
+  forest.rows = batch.rows();
+  forest.segments = batch.segments();
+  forest.segment = arena.put(device, batch.segment);
+  forest.position = arena.put(device, batch.position);
+  forest.segment_base = arena.put(device, batch.base);
+  forest.row_begin = arena.put(device, batch.row_begin);
+  forest.piece_begin = arena.put(device, batch.piece_begin);
+  forest.piece_segment = arena.put(device, batch.piece_segment);
+  forest.piece_length = arena.put(device, batch.piece_length);
+  forest.page_begin = arena.put(device, page_begin);
+  forest.pages = arena.put(device, pages);
+  cache = {nullptr, 1, static_cast<int64_t>(pages.size()), config.kv_heads, config.head_dim, Dtype::f32};
+  cache.data = arena.take(cache.pages, cache.page_values()).data;
+}
+
+ScoredTokens::ScoredTokens(const Forest& forest, const std::vector<uint8_t>& mask, const char* verb) {
+  if (!mask.empty() && static_cast<int64_t>(mask.size()) != forest.rows())
+    throw std::runtime_error(std::string(verb) + ".mask: expected " + std::to_string(forest.rows()) +
+                             " values (one per token), got " + std::to_string(mask.size()));
+  std::vector<int32_t> predictor;
+  for (int64_t t = 0; t < forest.rows(); t++) {
+    if (!mask.empty() && !mask[static_cast<size_t>(t)]) continue;
+    const int32_t from = forest.predictor(t);
+    if (from < 0) {
+      if (mask.empty()) continue;
+      throw std::runtime_error(std::string(verb) + ".mask[" + std::to_string(t) +
+                               "]: expected 0 at the first token of a root segment (nothing predicts it), got 1");
+    }
+    predictor.push_back(from);
+    token.push_back(static_cast<int32_t>(t));
+  }
+  std::vector<int32_t> order(token.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return predictor[static_cast<size_t>(a)] < predictor[static_cast<size_t>(b)];
+  });
+  std::vector<int32_t> sorted;
+  for (int32_t i : order) {
+    const int32_t from = predictor[static_cast<size_t>(i)], t = token[static_cast<size_t>(i)];
+    if (rows.empty() || rows.back() != from) rows.push_back(from);
+    row.push_back(static_cast<int32_t>(rows.size()) - 1);
+    target.push_back(forest.tokens[static_cast<size_t>(t)]);
+    sorted.push_back(t);
+  }
+  token = std::move(sorted);
+}
+
+}  // namespace rectify

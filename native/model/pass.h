@@ -1,0 +1,89 @@
+// The working memory of one forward (and backward) pass: what each layer keeps, what all layers share, the batch's indices.
+#pragma once
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "config.h"
+#include "forest.h"
+
+namespace rectify {
+
+/** Hands out 64-byte aligned pieces of one buffer; with no base it only counts, which is how the memory plan is made. */
+class Arena {
+ public:
+  Arena() = default;
+  Arena(void* base, size_t capacity) : base_(static_cast<char*>(base)), capacity_(capacity) {}
+
+  Tensor take(int64_t rows, int64_t cols, Dtype dtype = Dtype::f32) {
+    Tensor t{nullptr, rows, cols, dtype};
+    const size_t begin = used_;
+    used_ += (t.bytes() + 63) / 64 * 64;
+    if (!base_) return t;
+    if (used_ > capacity_)
+      throw std::runtime_error("batch: expected at most the planned " + std::to_string(capacity_ >> 20) +
+                               " MiB of working memory, got a batch that needs more; lower per_device_train_batch_size");
+    t.data = base_ + begin;
+    return t;
+  }
+
+  /** The values, copied to the device. */
+  const int32_t* put(Device& device, const std::vector<int32_t>& values) {
+    const Tensor t = take(static_cast<int64_t>(values.size()), 1, Dtype::i32);
+    if (base_) device.copy_in(t.data, values.data(), t.bytes());
+    return t.i32();
+  }
+
+  size_t used() const { return used_; }
+
+ private:
+  char* base_ = nullptr;
+  size_t capacity_ = 0, used_ = 0;
+};
+
+/** What a layer's backward pass needs of its forward pass. T rows; W = width of q, k, v side by side. */
+struct Activations {
+  Tensor raw;      // [T, W] q, k, v before head norm; only with qk_norm
+  Tensor qkv;      // [T, W]
+  Tensor attn;     // [T, H*D]
+  Tensor lse;      // [T, H]; training only
+  Tensor mid;      // [T, C] after attention
+  Tensor gate_up;  // [T, 2F]
+};
+
+struct PassShape {
+  int64_t rows = 0;
+  bool training = false;
+  bool checkpointing = false;  // keep only each layer's input; its backward pass computes the rest again
+};
+
+struct Pass {
+  PassShape shape;
+  std::vector<Tensor> x;            // [layers + 1] of [T, C]: the input of each layer, and the result
+  std::vector<Activations> layers;  // one per layer, or one that all share
+  Tensor h, f;                      // [T, C], [T, F]
+  Tensor tokens;                    // i32 [T, 1]
+  Tensor dx, dh, dqkv, dattn, dgate_up, df;  // training only
+  ForestView forest;
+  KvCache cache;
+
+  Pass(Arena& arena, const ModelConfig& config, PassShape shape);
+
+  const Activations& at(int64_t layer) const { return layers[layers.size() > 1 ? static_cast<size_t>(layer) : 0]; }
+
+  /** Copies the forest's indices to the device and gives each segment its pages of a one-layer cache. */
+  void bind(Arena& arena, Device& device, const ModelConfig& config, const Forest& batch);
+};
+
+/** Which tokens a pass scores: pair i asks for token target[i] after hidden row rows[row[i]]. */
+struct ScoredTokens {
+  std::vector<int32_t> rows;                // (R) distinct rows of the batch, ascending
+  std::vector<int32_t> row, target, token;  // (pairs) by ascending row; token: the index in the batch
+
+  /** `mask` (T), empty: every token that something predicts. Throws when a masked-in token has no predecessor. */
+  ScoredTokens(const Forest& forest, const std::vector<uint8_t>& mask, const char* verb);
+
+  int64_t count() const { return static_cast<int64_t>(target.size()); }
+};
+
+}  // namespace rectify

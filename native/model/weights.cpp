@@ -1,0 +1,253 @@
+#include "weights.h"
+
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+#include <thread>
+
+namespace rectify {
+
+namespace {
+
+constexpr int64_t kAlign = 16;  // values: every parameter begins on a vector boundary
+
+int64_t align(int64_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
+
+float from_bf16(uint16_t bits) {
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+float from_f16(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16, exponent = (bits >> 10) & 31, mantissa = bits & 1023;
+  if (exponent == 0) {
+    const float value = std::ldexp(static_cast<float>(mantissa), -24);
+    return sign ? -value : value;
+  }
+  const uint32_t wide = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | mantissa << 13;
+  float value;
+  std::memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+void to_f32(float* out, const void* values, int64_t n, Dtype dtype) {
+  if (dtype == Dtype::f32) {
+    std::memcpy(out, values, static_cast<size_t>(n) * 4);
+    return;
+  }
+  const auto* bits = static_cast<const uint16_t*>(values);
+  if (dtype == Dtype::bf16)
+    for (int64_t i = 0; i < n; i++) out[i] = from_bf16(bits[i]);
+  else
+    for (int64_t i = 0; i < n; i++) out[i] = from_f16(bits[i]);
+}
+
+uint64_t mix(uint64_t z) {
+  z += 0x9e3779b97f4a7c15ull;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
+
+/** Normal deviate number `i` of stream `key` (Box-Muller on two hashed uniforms). */
+double normal(uint64_t key, uint64_t i) {
+  const uint64_t pair = mix(key ^ mix(i >> 1));
+  const double u = (static_cast<double>(pair >> 32) + 0.5) * 0x1p-32;
+  const double v = (static_cast<double>(pair & 0xffffffffu) + 0.5) * 0x1p-32;
+  const double r = std::sqrt(-2 * std::log(u)), angle = 6.283185307179586 * v;
+  return i & 1 ? r * std::sin(angle) : r * std::cos(angle);
+}
+
+}  // namespace
+
+Layout::Layout(const ModelConfig& c, Dtype dtype) {
+  size_t vector_bytes = 0;
+  const auto add = [&](int64_t rows, int64_t cols, bool matrix) {
+    Parameter p{rows, cols, matrix, matrix, values, 0};
+    values += align(rows * cols);
+    count += rows * cols;
+    if (matrix) {
+      p.panels_offset = panel_bytes;
+      panel_bytes += (Panels{nullptr, rows, cols, dtype}.bytes() + 63) / 64 * 64;
+    } else {
+      p.panels_offset = vector_bytes;
+      vector_bytes += static_cast<size_t>(align(cols)) * 4;
+    }
+    parameters.push_back(p);
+    return static_cast<int>(parameters.size()) - 1;
+  };
+  const auto name = [&](std::string text, int parameter, int64_t row, int64_t rows, int64_t cols, bool vector) {
+    tensors.push_back({std::move(text), parameter, row, rows, cols, vector});
+  };
+  const auto matrix = [&](const std::string& text, int64_t rows, int64_t cols) {
+    const int p = add(rows, cols, true);
+    name(text, p, 0, rows, cols, false);
+    return p;
+  };
+  const auto vector = [&](const std::string& text, int64_t n) {
+    const int p = add(1, n, false);
+    name(text, p, 0, 1, n, true);
+    return p;
+  };
+  const int64_t C = c.hidden_size, F = c.intermediate_size;
+  const Heads h = c.head_shape();
+  embedding = matrix("model.embed_tokens.weight", c.vocab_size, C);
+  for (int64_t l = 0; l < c.layers; l++) {
+    const std::string at = "model.layers." + std::to_string(l) + ".";
+    LayerParameters p{};
+    p.qkv_bias = p.q_norm = p.k_norm = p.output_bias = p.gate_up_bias = p.down_bias = -1;
+    p.input_norm = vector(at + "input_layernorm.weight", C);
+    p.qkv = add(h.qkv(), C, true);
+    name(at + "self_attn.q_proj.weight", p.qkv, 0, h.q(), C, false);
+    name(at + "self_attn.k_proj.weight", p.qkv, h.q(), h.kv(), C, false);
+    name(at + "self_attn.v_proj.weight", p.qkv, h.q() + h.kv(), h.kv(), C, false);
+    if (c.qkv_bias) {
+      p.qkv_bias = add(1, h.qkv(), false);
+      name(at + "self_attn.q_proj.bias", p.qkv_bias, 0, 1, h.q(), true);
+      name(at + "self_attn.k_proj.bias", p.qkv_bias, h.q(), 1, h.kv(), true);
+      name(at + "self_attn.v_proj.bias", p.qkv_bias, h.q() + h.kv(), 1, h.kv(), true);
+    }
+    if (c.qk_norm) {
+      p.q_norm = vector(at + "self_attn.q_norm.weight", h.head_dim);
+      p.k_norm = vector(at + "self_attn.k_norm.weight", h.head_dim);
+    }
+    p.output = matrix(at + "self_attn.o_proj.weight", C, h.q());
+    if (c.output_bias) p.output_bias = vector(at + "self_attn.o_proj.bias", C);
+    p.post_norm = vector(at + "post_attention_layernorm.weight", C);
+    p.gate_up = add(2 * F, C, true);
+    name(at + "mlp.gate_proj.weight", p.gate_up, 0, F, C, false);
+    name(at + "mlp.up_proj.weight", p.gate_up, F, F, C, false);
+    if (c.mlp_bias) {
+      p.gate_up_bias = add(1, 2 * F, false);
+      name(at + "mlp.gate_proj.bias", p.gate_up_bias, 0, 1, F, true);
+      name(at + "mlp.up_proj.bias", p.gate_up_bias, F, 1, F, true);
+    }
+    p.down = matrix(at + "mlp.down_proj.weight", C, F);
+    if (c.mlp_bias) p.down_bias = vector(at + "mlp.down_proj.bias", C);
+    layers.push_back(p);
+  }
+  final_norm = vector("model.norm.weight", C);
+  lm_head = c.tie_word_embeddings ? embedding : matrix("lm_head.weight", c.vocab_size, C);
+}
+
+size_t Weights::weight_bytes(const Layout& layout, bool training) {
+  size_t vectors = 0;
+  for (const Parameter& p : layout.parameters)
+    if (!p.matrix) vectors += static_cast<size_t>(align(p.cols)) * 4;
+  return layout.panel_bytes + vectors + (training ? static_cast<size_t>(layout.values) * 4 : 0);
+}
+
+Weights::Weights(Device& device, const ModelConfig& config, Dtype dtype, bool training)
+    : device_(device), layout_(config, dtype), dtype_(dtype), training_(training) {
+  panels_ = Buffer(device, layout_.panel_bytes);
+  vectors_ = Buffer(device, weight_bytes(layout_, false) - layout_.panel_bytes);
+  if (training) {
+    const size_t bytes = static_cast<size_t>(layout_.values) * 4;
+    for (Buffer* buffer : {&master_, &grad_, &moment1_, &moment2_}) {
+      *buffer = Buffer(device, bytes);
+      device.zero(buffer->data(), bytes);
+    }
+  } else {
+    staging_.resize(layout_.parameters.size());
+  }
+}
+
+Tensor Weights::view(const Buffer& buffer, int parameter) const {
+  if (parameter < 0) return {};
+  const Parameter& p = layout_.parameters[static_cast<size_t>(parameter)];
+  return {static_cast<float*>(buffer.data()) + p.offset, p.rows, p.cols, Dtype::f32};
+}
+
+Panels Weights::panels(int parameter) const {
+  const Parameter& p = layout_.parameters[static_cast<size_t>(parameter)];
+  const Buffer& buffer = reference_ ? reference_panels_ : panels_;
+  return {static_cast<char*>(buffer.data()) + p.panels_offset, p.rows, p.cols, dtype_};
+}
+
+Tensor Weights::vector(int parameter) const {
+  if (parameter < 0) return {};
+  const Parameter& p = layout_.parameters[static_cast<size_t>(parameter)];
+  const Buffer& buffer = reference_ ? reference_vectors_ : vectors_;
+  return {static_cast<char*>(buffer.data()) + p.panels_offset, 1, p.cols, Dtype::f32};
+}
+
+void Weights::load(const NamedTensor& tensor, const void* values, Dtype dtype) {
+  const Parameter& p = layout_.parameters[static_cast<size_t>(tensor.parameter)];
+  const int64_t n = tensor.rows * tensor.cols;
+  const int64_t at = tensor.vector ? tensor.row : tensor.row * tensor.cols;
+  if (training_) {
+    float* to = master(tensor.parameter).f32() + at;
+    if (dtype == Dtype::f32) return device_.copy_in(to, values, static_cast<size_t>(n) * 4);
+    std::vector<float> wide(static_cast<size_t>(n));
+    to_f32(wide.data(), values, n, dtype);
+    return device_.copy_in(to, wide.data(), wide.size() * 4);
+  }
+  auto& staged = staging_[static_cast<size_t>(tensor.parameter)];
+  staged.resize(static_cast<size_t>(p.rows * p.cols));
+  to_f32(staged.data() + at, values, n, dtype);
+  // The last part of a parameter packs it at once, so that a big model is never held twice.
+  const bool last = tensor.vector ? at + n == p.cols : tensor.row + tensor.rows == p.rows;
+  if (last) {
+    pack_parameter(tensor.parameter, staged.data());
+    std::vector<float>().swap(staged);
+  }
+}
+
+void Weights::read(const NamedTensor& tensor, float* values) const {
+  if (!training_) throw std::runtime_error("weights: expected a training engine to read the weights from, got training: false");
+  const int64_t at = tensor.vector ? tensor.row : tensor.row * tensor.cols;
+  device_.copy_out(values, master(tensor.parameter).f32() + at, static_cast<size_t>(tensor.rows * tensor.cols) * 4);
+}
+
+void Weights::initialize(uint64_t seed, float range) {
+  for (size_t i = 0; i < layout_.tensors.size(); i++) {
+    const NamedTensor& tensor = layout_.tensors[i];
+    const int64_t n = tensor.rows * tensor.cols;
+    std::vector<float> values(static_cast<size_t>(n), 0.0f);
+    if (!tensor.vector) {
+      const uint64_t key = mix(mix(seed) ^ (i + 1));
+      const auto fill = [&](int64_t begin, int64_t end) {
+        for (int64_t k = begin; k < end; k++)
+          values[static_cast<size_t>(k)] = static_cast<float>(range * normal(key, static_cast<uint64_t>(k)));
+      };
+      std::thread half(fill, n / 2, n);
+      fill(0, n / 2);
+      half.join();
+    } else if (tensor.name.size() > 7 && tensor.name.compare(tensor.name.size() - 7, 7, ".weight") == 0) {
+      std::fill(values.begin(), values.end(), 1.0f);
+    }
+    load(tensor, values.data(), Dtype::f32);
+  }
+}
+
+void Weights::pack_parameter(int parameter, const float* values) {
+  const Parameter& p = layout_.parameters[static_cast<size_t>(parameter)];
+  Tensor source{const_cast<float*>(values), p.rows, p.cols, Dtype::f32};
+  if (p.matrix) pack_panels(device_, panels(parameter), source);
+  else device_.copy(vector(parameter).data, values, static_cast<size_t>(p.cols) * 4);
+}
+
+void Weights::pack() {
+  if (!training_) return;
+  for (int i = 0; i < static_cast<int>(layout_.parameters.size()); i++) pack_parameter(i, master(i).f32());
+}
+
+void Weights::zero_grad() { device_.zero(grad_.data(), grad_.bytes()); }
+
+void Weights::freeze() {
+  if (!reference_panels_.data()) {
+    reference_panels_ = Buffer(device_, panels_.bytes());
+    reference_vectors_ = Buffer(device_, vectors_.bytes());
+  }
+  device_.copy(reference_panels_.data(), panels_.data(), panels_.bytes());
+  device_.copy(reference_vectors_.data(), vectors_.data(), vectors_.bytes());
+}
+
+void Weights::use_reference(bool yes) {
+  if (yes && !frozen()) throw std::runtime_error("logprobs: expected a frozen reference policy, got none; call freeze() first");
+  reference_ = yes;
+}
+
+}  // namespace rectify
