@@ -1,0 +1,63 @@
+// The words of the data: an example is one row made ready to be sampled from, a dataset is where they come from.
+import type { Tokenizer } from "./tokenizer.ts"
+
+export interface ChatMessage {
+  role: string
+  content: string
+}
+
+export interface Example {
+  /** the same row has the same id in every run */
+  id: string
+  /** what the policy reads, unless `messages` is there */
+  prompt: string
+  /** rendered by the tokenizer's chat template instead of `prompt` */
+  messages?: ChatMessage[]
+  /** the prompt as a person would write it, when that differs */
+  shown?: string
+  /** the right answer, written as the policy should write it */
+  answer?: string
+  /** everything else a reward may look at, by name */
+  columns: Record<string, unknown>
+}
+
+/** One supervised row. The trainer adds the end-of-sequence token. */
+export interface Demonstration {
+  prompt: string
+  completion: string
+  /** characters at the start of the completion that carry no loss */
+  trainFrom: number
+}
+
+/** Numbers a dataset can read off a completion, by metric name. */
+export type Measures = Record<string, number>
+
+export type DatasetOptions = Record<string, unknown>
+
+export interface Dataset {
+  readonly name: string
+  /** the next n training examples; there is always a next one */
+  take(n: number): Promise<Example[]>
+  /** where take() is, as JSON */
+  state(): unknown
+  /** take() goes on from here */
+  restore(state: unknown): void
+  /** the same examples in every run, none of which take() or demonstration() gives */
+  heldOut(n: number): Example[]
+  /** warm-start row number `index`; `stage` is laid over the dataset's options */
+  demonstration?(index: number, stage?: DatasetOptions): Demonstration
+  measure?(example: Example, completion: string): Measures
+  /** for a policy that is made from nothing */
+  tokenizer?(): Tokenizer
+}
+
+/** What the run says to every dataset. */
+export interface DatasetContext {
+  seed: number
+  shuffle: boolean
+}
+
+/** What a file in datasets/ exports. */
+export interface DatasetModule {
+  open(options: DatasetOptions, context: DatasetContext): Dataset | Promise<Dataset>
+}
