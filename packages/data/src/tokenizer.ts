@@ -79,7 +79,7 @@ export class Tokenizer {
     const { ids, tokens } = this.#codec.encode(text, {
       add_special_tokens: options.addSpecialTokens ?? false,
     })
-    const unknown = ids.indexOf(undefined)
+    const unknown = ids.findIndex((id: number | undefined) => typeof id !== "number")
     if (unknown >= 0)
       throw new Error(
         `tokenizer: expected text made of its ${this.size} tokens, got ${JSON.stringify(tokens[unknown])}, and there is no token for the unknown`,
