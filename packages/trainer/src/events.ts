@@ -1,5 +1,6 @@
 // What a run tells whoever watches it: one object per thing that happened, printed as is by `--json`.
 import type { MemoryPlan } from "@rectify/engine"
+import type { PointRecord } from "./recorder.ts"
 
 /** Metric names are TRL's where TRL has one, else `stage/name`. */
 export type Metrics = Record<string, number>
@@ -18,18 +19,6 @@ export interface Evaluation {
   samples: number
   /** needless re-checks per sample, when the dataset can count them */
   rechecks?: number
-}
-
-/** One point of a thought at which RePro measured J; token counts are of the completion. */
-export interface PointRecord {
-  /** tokens of the completion before this point */
-  position: number
-  surrogate: number
-  magnitude: number
-  stability: number
-  score: number
-  /** r of the segment that ends here; 0 at the baseline */
-  reward: number
 }
 
 export interface SampleEvent {

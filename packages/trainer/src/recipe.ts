@@ -1,0 +1,252 @@
+// One YAML file = one run: read, merged with what it extends and with the command line, checked, and resolved into what each stage needs.
+import { basename, extname } from "node:path"
+import type { GrpoLoss } from "@rectify/engine"
+import { type Batch, type BatchKeys, describeBatch, resolveBatch } from "./recipe/batch.ts"
+import { checkNames, checkTypes } from "./recipe/check.ts"
+import { expandShorthands, type Override, overrideSource } from "./recipe/overrides.ts"
+import type { ProcessKeys } from "./recipe/process-schema.ts"
+import type { RecipeKeys } from "./recipe/schema.ts"
+import {
+  type JsonObject,
+  overlay,
+  parseSource,
+  placeOf,
+  RecipeError,
+  readSources,
+  type Source,
+} from "./recipe/source.ts"
+import type { Schedule } from "./schedule.ts"
+
+export type { Override } from "./recipe/overrides.ts"
+export type { RecipeKeys } from "./recipe/schema.ts"
+export { RecipeError } from "./recipe/source.ts"
+
+export interface Sampling {
+  numGenerations: number
+  maxCompletionLength: number
+  temperature: number
+  topK: number
+  topP: number
+  minP: number
+  repetitionPenalty: number
+  stopStrings: string[]
+  maxDecodeRows: number
+  seed: number
+}
+
+export interface RewardSpec {
+  name: string
+  weight: number
+}
+
+export interface AdvantageSpec {
+  /** a file in advantages/ */
+  name: string
+  scaleRewards: "group" | "batch" | "none"
+  alpha: number
+  gamma: number
+}
+
+/** What the loss needs that does not depend on the batch. */
+export type LossSpec = Omit<
+  GrpoLoss,
+  "kind" | "numSequences" | "numTokens" | "maxCompletionLength" | "advantages" | "oldLogprobs" | "refLogprobs"
+> & { maskTruncated: boolean; maxCompletionLength: number; temperature: number; maxBatchTokens: number }
+
+export interface OptimizerSpec extends Schedule {
+  weightDecay: number
+  adamBeta1: number
+  adamBeta2: number
+  adamEpsilon: number
+  maxGradNorm: number
+}
+
+export interface Recipe {
+  /** as JSON: what the run records, and what `recipeFromKeys` turns into the same recipe again */
+  keys: RecipeKeys
+  name: string
+  batch: Batch
+  promptsPerStep: number
+  arithmetic: string
+  sampling: Sampling
+  rewards: RewardSpec[]
+  process: ProcessKeys
+  advantage: AdvantageSpec
+  loss: LossSpec
+  optimizer: OptimizerSpec
+}
+
+/** A recipe file and command-line overrides, newest last. */
+export async function loadRecipe(file: string, overrides: readonly Override[] = []): Promise<Recipe> {
+  const recipe = build([overrideSource(overrides), ...(await readSources(file))])
+  return recipe.keys.run_name === null ? { ...recipe, name: basename(file, extname(file)) } : recipe
+}
+
+/** A recipe given as text, for embedded defaults and tests; `where` names it in errors. */
+export function parseRecipe(text: string, where = "recipe", overrides: readonly Override[] = []): Recipe {
+  return build([overrideSource(overrides), parseSource(text, where)])
+}
+
+/** The inverse of `recipe.keys`, with overrides laid over it: how a resumed run gets its recipe back. */
+export function recipeFromKeys(
+  keys: JsonObject,
+  where = "recipe",
+  overrides: readonly Override[] = [],
+): Recipe {
+  return build([
+    overrideSource(overrides),
+    { value: keys, position: (path) => `${where}: ${path.join(".")}` },
+  ])
+}
+
+/** `sources` newest first. */
+function build(sources: readonly Source[]): Recipe {
+  let merged: JsonObject = {}
+  for (const source of [...sources].reverse())
+    merged = overlay(merged, checkNames(expandShorthands(source.value), source)) as JsonObject
+  return resolve(checkTypes(merged, sources), (path) => placeOf(sources, path), new Set(Object.keys(merged)))
+}
+
+function resolve(keys: RecipeKeys, place: (path: string[]) => string, given: Set<string>): Recipe {
+  const fail = (key: string, expected: string, got: unknown): never => {
+    throw new RecipeError(
+      `${place(key.split("."))}: ${key}: expected ${expected}, got ${JSON.stringify(got)}`,
+    )
+  }
+  if ((keys.model === null) === (keys.model_name_or_path === null))
+    fail("model_name_or_path", "either a model folder here or a config in `model`", keys.model_name_or_path)
+  if (keys.reward_weights && keys.reward_weights.length !== keys.reward_funcs.length)
+    fail(
+      "reward_weights",
+      `one weight for each of the ${keys.reward_funcs.length} reward_funcs`,
+      keys.reward_weights,
+    )
+  if (keys.delta !== null && keys.delta < 1 + (keys.epsilon_high ?? keys.epsilon))
+    fail("delta", `more than 1 + epsilon_high = ${1 + (keys.epsilon_high ?? keys.epsilon)}`, keys.delta)
+  if (keys.epsilon >= 1) fail("epsilon", "less than 1", keys.epsilon)
+  if (keys.eval_strategy === "steps" && keys.eval_steps === null)
+    fail("eval_strategy", "eval_steps beside it", keys.eval_strategy)
+  if (keys.save_only_model && keys.save_strategy === "no")
+    fail("save_only_model", "save_strategy steps beside it", keys.save_only_model)
+
+  const resolved = written(keys, given, place)
+  const batch = resolveBatch(
+    resolved,
+    (key) => given.has(key) && keys[key] !== null,
+    (key) => place([key]),
+  )
+  return {
+    keys: resolved,
+    name: keys.run_name ?? "run",
+    batch,
+    promptsPerStep: batch.promptsPerStep,
+    arithmetic: describeBatch(batch, keys.num_generations, keys.num_iterations),
+    sampling: samplingOf(keys),
+    rewards: rewardsOf(keys),
+    process: keys.process,
+    advantage: advantageOf(keys, fail),
+    loss: lossOf(keys),
+    optimizer: optimizerOf(keys),
+  }
+}
+
+/** prompts_per_step alone means one update per step; writing that out makes the JSON mean the same when read again. */
+function written(keys: RecipeKeys, given: Set<string>, place: (path: string[]) => string): RecipeKeys {
+  const batchKeys: (keyof BatchKeys)[] = ["per_device_train_batch_size", "gradient_accumulation_steps"]
+  if (keys.prompts_per_step === null || batchKeys.some((key) => given.has(key))) return keys
+  const { sequences } = resolveBatch(
+    keys,
+    () => false,
+    (key) => place([key]),
+  )
+  return { ...keys, per_device_train_batch_size: sequences }
+}
+
+function samplingOf(keys: RecipeKeys): Sampling {
+  return {
+    numGenerations: keys.num_generations,
+    maxCompletionLength: keys.max_completion_length,
+    temperature: keys.temperature,
+    topK: keys.top_k,
+    topP: keys.top_p,
+    minP: keys.min_p ?? 0,
+    repetitionPenalty: keys.repetition_penalty,
+    stopStrings: keys.stop_strings,
+    maxDecodeRows: keys.max_decode_rows,
+    seed: keys.seed,
+  }
+}
+
+function rewardsOf(keys: RecipeKeys): RewardSpec[] {
+  const rewards = keys.reward_funcs.map((name, index) => ({
+    name,
+    weight: keys.reward_weights?.[index] ?? 1,
+  }))
+  return keys.length_penalty > 0
+    ? [...rewards, { name: "length_penalty", weight: keys.length_penalty }]
+    : rewards
+}
+
+function advantageOf(
+  keys: RecipeKeys,
+  fail: (key: string, expected: string, got: unknown) => never,
+): AdvantageSpec {
+  const judged = keys.process.method !== "none"
+  const named = keys.advantage ?? (judged ? "repro_grpo" : "grpo")
+  if (judged && !named.startsWith("repro_"))
+    fail("advantage", `repro_${named}, or process.method none: this estimator takes no process reward`, named)
+  return {
+    // Without process scores each repro_ estimator is its plain one, to the bit.
+    name: judged ? named : named.replace(/^repro_/, ""),
+    scaleRewards: keys.scale_rewards,
+    alpha: keys.process.repro_alpha,
+    gamma: keys.process.gamma,
+  }
+}
+
+function lossOf(keys: RecipeKeys): LossSpec {
+  return {
+    lossType: keys.loss_type,
+    epsilon: keys.epsilon,
+    epsilonHigh: keys.epsilon_high ?? keys.epsilon,
+    delta: keys.delta ?? Number.POSITIVE_INFINITY,
+    beta: keys.beta,
+    kl: keys.kl,
+    useBiasCorrectionKl: keys.use_bias_correction_kl,
+    importanceSamplingLevel: keys.importance_sampling_level,
+    sapoTemperatureNeg: keys.sapo_temperature_neg,
+    sapoTemperaturePos: keys.sapo_temperature_pos,
+    maskTruncated: keys.mask_truncated_completions,
+    maxCompletionLength: keys.max_completion_length,
+    temperature: keys.temperature,
+    maxBatchTokens: keys.max_batch_tokens,
+  }
+}
+
+type OptimizerKeys = Pick<
+  RecipeKeys,
+  | "learning_rate"
+  | "lr_scheduler_type"
+  | "warmup_steps"
+  | "min_lr_rate"
+  | "weight_decay"
+  | "adam_beta1"
+  | "adam_beta2"
+  | "adam_epsilon"
+  | "max_grad_norm"
+>
+
+/** The same keys drive RL and the warm start. */
+export function optimizerOf(keys: OptimizerKeys): OptimizerSpec {
+  return {
+    learningRate: keys.learning_rate,
+    type: keys.lr_scheduler_type,
+    warmupSteps: keys.warmup_steps,
+    minLrRate: keys.min_lr_rate,
+    weightDecay: keys.weight_decay,
+    adamBeta1: keys.adam_beta1,
+    adamBeta2: keys.adam_beta2,
+    adamEpsilon: keys.adam_epsilon,
+    maxGradNorm: keys.max_grad_norm,
+  }
+}
