@@ -217,8 +217,8 @@ export interface Engine {
   reproScore(request: ReproRequest): Promise<ReproScores>
   /** clip, AdamW, zero the gradients */
   step(options: StepOptions): Promise<StepResult>
-  /** keep a frozen copy of the weights as the reference policy */
-  freeze(): Promise<void>
+  /** keep a frozen copy of the weights, or of those in a model folder, as the reference policy */
+  freeze(dir?: string): Promise<void>
   /** byte text of each token, for stop strings */
   setVocabulary(bytes: Uint8Array[]): Promise<void>
   /** config.json and model.safetensors, written aside and renamed */
