@@ -14,7 +14,15 @@ function run(...command: string[]): { code: number; output: string } {
 
 beforeAll(() => {
   const { code, output } = run(
-    ...["cmake", "--build", "build", "--target", "native_tests", "--parallel", String(availableParallelism())],
+    ...[
+      "cmake",
+      "--build",
+      "build",
+      "--target",
+      "native_tests",
+      "--parallel",
+      String(availableParallelism()),
+    ],
   )
   if (code !== 0) throw new Error(`native_tests: did not build\n${output}`)
 }, 15 * minutes)
