@@ -14,7 +14,7 @@ describe("imports point down", () => {
   const below: Record<string, string[]> = {
     engine: [],
     data: [],
-    rewards: [],
+    rewards: ["data"],
     store: [],
     trainer: ["rewards", "data", "engine", "store"],
     api: ["store"],

@@ -1,0 +1,5 @@
+// The public door of rewards: open a recipe's, score a batch.
+export * from "./scoring/answer.ts"
+export { loadReward, type NamedReward, rewardNames } from "./scoring/load.ts"
+export { openRewards, type RewardChoice, Rewards } from "./scoring/score.ts"
+export * from "./scoring/types.ts"
