@@ -175,10 +175,10 @@ void test_shapes() {
       Random random(static_cast<uint64_t>(seed++));
       const auto qkv = random.normals(forest.rows() * heads.qkv(), 1.5);
       const auto dout = random.normals(forest.rows() * heads.q());
-      const Rows exact(qkv.begin(), qkv.end());
+      const Rows wide = exact(qkv);
       Rows out, lse;
-      judge_forward(forest, heads, exact, &out, &lse);
-      const Rows dqkv = judge_backward(forest, heads, exact, Rows(dout.begin(), dout.end()));
+      judge_forward(forest, heads, wide, &out, &lse);
+      const Rows dqkv = judge_backward(forest, heads, wide, exact(dout));
       std::vector<std::unique_ptr<Device>> threaded[] = {devices(2), devices(3)};
       const auto all = devices(1);
       for (size_t i = 0; i < all.size(); i++) {
@@ -203,8 +203,8 @@ void test_judge_by_finite_differences() {
   const Heads heads{4, 2, 6};
   Random random(99);
   const auto x = random.normals(forest.rows() * heads.qkv()), g = random.normals(forest.rows() * heads.q());
-  Rows qkv(x.begin(), x.end());
-  const Rows dout(g.begin(), g.end());
+  Rows qkv = exact(x);
+  const Rows dout = exact(g);
   const Rows dqkv = judge_backward(forest, heads, qkv, dout);
   const auto loss = [&] {
     Rows out, lse;
@@ -213,15 +213,7 @@ void test_judge_by_finite_differences() {
     for (size_t i = 0; i < out.size(); i++) sum += out[i] * dout[i];
     return sum;
   };
-  for (size_t i = 0; i < qkv.size(); i++) {
-    const double at = qkv[i], step = 1e-5;
-    qkv[i] = at + step;
-    const double up = loss();
-    qkv[i] = at - step;
-    const double down = loss();
-    qkv[i] = at;
-    CHECK_NEAR((up - down) / (2 * step), dqkv[i], 1e-8);
-  }
+  for (size_t i = 0; i < qkv.size(); i++) CHECK_NEAR(slope(qkv, i, loss), dqkv[i], 1e-8);
 }
 
 /** Large scores, a long path, tied maxima: the softmax neither overflows nor loses its sum. */
@@ -231,9 +223,9 @@ void test_extremes() {
   Random random(5);
   auto qkv = random.normals(forest.rows() * heads.qkv(), 40);
   for (size_t i = 0; i < 500 * static_cast<size_t>(heads.qkv()); i++) qkv[i] = 1;
-  const Rows exact(qkv.begin(), qkv.end());
+  const Rows wide = exact(qkv);
   Rows out, lse;
-  judge_forward(forest, heads, exact, &out, &lse);
+  judge_forward(forest, heads, wide, &out, &lse);
   for (auto& device : devices(2)) {
     const Result r = forward(*device, forest, heads, qkv);
     check_near(r.out, out, 2e-3);  // scores of several thousand: one part in 2^24 of them is an error of 1e-3 in e^s

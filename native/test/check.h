@@ -52,6 +52,24 @@ struct Random {
 inline Tensor view(std::vector<float>& v, int64_t rows, int64_t cols) { return {v.data(), rows, cols, Dtype::f32}; }
 inline Tensor view(std::vector<int32_t>& v, int64_t rows, int64_t cols) { return {v.data(), rows, cols, Dtype::i32}; }
 
+/** d loss() / d x[i] by central differences. */
+template <typename Loss>
+double slope(std::vector<double>& x, size_t i, const Loss& loss) {
+  const double at = x[i], step = 1e-5;
+  x[i] = at + step;
+  const double up = loss();
+  x[i] = at - step;
+  const double down = loss();
+  x[i] = at;
+  return (up - down) / (2 * step);
+}
+
+inline std::vector<double> exact(const std::vector<float>& x) { return {x.begin(), x.end()}; }
+
+inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
 /** Every CPU target this machine can run, with the given number of threads. */
 inline std::vector<std::unique_ptr<Device>> devices(int threads = 1) {
   std::vector<std::unique_ptr<Device>> all;

@@ -1,0 +1,64 @@
+// rmsnorm against double loops; gradients against finite differences of those loops; the same bits for any cut of the batch.
+#include "../kernels/kernels.h"
+#include "check.h"
+
+using namespace rectify;
+using namespace rectify::test;
+
+namespace {
+
+constexpr float kEps = 1e-3f;
+
+std::vector<double> judge(const std::vector<double>& x, const std::vector<double>& w) {
+  const size_t C = w.size();
+  std::vector<double> y(x.size());
+  for (size_t row = 0; row < x.size(); row += C) {
+    double sum = 0;
+    for (size_t c = 0; c < C; c++) sum += x[row + c] * x[row + c];
+    for (size_t c = 0; c < C; c++) y[row + c] = w[c] * (x[row + c] / std::sqrt(sum / static_cast<double>(C) + kEps));
+  }
+  return y;
+}
+
+void test_shape(int64_t T, int64_t C, bool slopes) {
+  Random random(static_cast<uint64_t>(T * 1000 + C));
+  auto x = random.normals(T * C, 0.7), w = random.normals(C), dy = random.normals(T * C);
+  const auto dx_before = random.normals(T * C), dw_before = random.normals(C);
+  auto x_wide = exact(x), w_wide = exact(w);
+  const auto expected = judge(x_wide, w_wide);
+  const auto loss = [&] {
+    const auto y = judge(x_wide, w_wide);
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); i++) sum += y[i] * dy[i];
+    return sum;
+  };
+  const auto one = devices(1), three = devices(3);
+  for (size_t d = 0; d < one.size(); d++) {
+    std::vector<float> y(x.size()), again(x.size());
+    rmsnorm_forward(*one[d], view(y, T, C), view(x, T, C), view(w, 1, C), kEps);
+    for (size_t i = 0; i < y.size(); i++) CHECK_NEAR(y[i], expected[i], 2e-6);
+    rmsnorm_forward(*three[d], view(again, T, C), view(x, T, C), view(w, 1, C), kEps);
+    CHECK(same_bits(y, again));
+    auto dx = dx_before, dw = dw_before;
+    rmsnorm_backward(*one[d], view(dx, T, C), view(dw, 1, C), view(dy, T, C), view(x, T, C), view(w, 1, C), kEps);
+    if (slopes) {
+      for (size_t i = 0; i < dx.size(); i++) CHECK_NEAR(dx[i], dx_before[i] + slope(x_wide, i, loss), 5e-6);
+      for (size_t i = 0; i < dw.size(); i++) CHECK_NEAR(dw[i], dw_before[i] + slope(w_wide, i, loss), 5e-6);
+    }
+    // In two micro-batches, on three threads.
+    auto dx_cut = dx_before, dw_cut = dw_before;
+    const int64_t first = T / 3;
+    for (auto [begin, count] : {std::pair{int64_t{0}, first}, std::pair{first, T - first}})
+      rmsnorm_backward(*three[d], view(dx_cut, T, C).slice(begin, count), view(dw_cut, 1, C), view(dy, T, C).slice(begin, count),
+                       view(x, T, C).slice(begin, count), view(w, 1, C), kEps);
+    CHECK(same_bits(dx, dx_cut) && same_bits(dw, dw_cut));
+  }
+}
+
+}  // namespace
+
+int main() {
+  for (int64_t C : {1, 5, 16, 17, 64, 100}) test_shape(3, C, true);
+  for (int64_t C : {64, 257}) test_shape(301, C, false);
+  return finish("rmsnorm");
+}
