@@ -87,16 +87,16 @@ export class Tokenizer {
     return Int32Array.from(ids)
   }
 
+  /** Ids that a padded model has and the tokenizer has not say nothing. */
   decode(ids: ArrayLike<number>, options: { skipSpecialTokens?: boolean } = {}): string {
-    if (ids.length === 0) return ""
-    const list = Array.from(ids)
-    for (const id of list)
-      if (!Number.isInteger(id) || id < 0)
-        throw new Error(`tokenizer: expected token ids of 0 or more, got ${id}`)
-    return this.#codec.decode(
-      list.filter((id) => this.#codec.id_to_token(id) !== undefined),
-      { skip_special_tokens: options.skipSpecialTokens ?? false, clean_up_tokenization_spaces: false },
-    )
+    const wrong = Array.from(ids).find((id) => !Number.isInteger(id) || id < 0)
+    if (wrong !== undefined) throw new Error(`tokenizer: expected token ids of 0 or more, got ${wrong}`)
+    const known = Array.from(ids).filter((id) => this.#codec.id_to_token(id) !== undefined)
+    if (known.length === 0) return ""
+    return this.#codec.decode(known, {
+      skip_special_tokens: options.skipSpecialTokens ?? false,
+      clean_up_tokenization_spaces: false,
+    })
   }
 
   /** The bytes each id adds to a text, empty where there is no such token; `size` may be the model's larger one. */
