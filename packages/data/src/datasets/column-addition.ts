@@ -101,13 +101,14 @@ class ColumnAddition implements Dataset {
   heldOut(n: number): Example[] {
     const { min_columns, max_columns } = this.#options
     const found = new Map<string, Example>()
-    for (let index = 0; found.size < n; index++) {
-      if (index > 1000 + 100 * n)
+    for (let index = 0, repeated = 0; found.size < n; index++) {
+      const random = new CounterRandom(0, streams.heldOut, index)
+      const example = exampleOf(drawProblem(random, min_columns, max_columns, true))
+      repeated = found.has(example.id) ? repeated + 1 : 0
+      if (repeated > 1000)
         throw new Error(
           `dataset ${name}: expected at most ${found.size} held-out problems with ${min_columns} to ${max_columns} columns, got ${n}`,
         )
-      const random = new CounterRandom(0, streams.heldOut, index)
-      const example = exampleOf(drawProblem(random, min_columns, max_columns, true))
       found.set(example.id, example)
     }
     return [...found.values()]

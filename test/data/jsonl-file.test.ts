@@ -1,0 +1,26 @@
+// JSON lines: numbered rows, and the line where something is wrong.
+import { expect, test } from "bun:test"
+import { mkdtempSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { readJsonl } from "@rectify/data/jsonl-file"
+
+const path = join(mkdtempSync(join(tmpdir(), "rectify-jsonl-")), "rows.jsonl")
+const read = (text: string) => {
+  writeFileSync(path, text)
+  return readJsonl(path)
+}
+
+test("rows keep the number of their line; empty lines and CRLF are nothing", async () => {
+  expect(await read('{"a":1}\r\n\n  \n{"a":"\\u00e9\\n"}')).toEqual([
+    { line: 1, row: { a: 1 } },
+    { line: 4, row: { a: "é\n" } },
+  ])
+})
+
+test("what is not an object is refused with its line", () => {
+  expect(read('{"a":1}\n{"a":')).rejects.toThrow(`${path}:2: expected a JSON object, got `)
+  expect(read('{"a":1}\n\n[1, 2]')).rejects.toThrow(`${path}:3: expected a JSON object, got [1, 2]`)
+  expect(read("\n")).rejects.toThrow("expected at least one row")
+  expect(readJsonl("no/such.jsonl")).rejects.toThrow("no/such.jsonl: expected a file of JSON lines")
+})
