@@ -18,9 +18,9 @@ test("rows keep the number of their line; empty lines and CRLF are nothing", asy
   ])
 })
 
-test("what is not an object is refused with its line", () => {
-  expect(read('{"a":1}\n{"a":')).rejects.toThrow(`${path}:2: expected a JSON object, got `)
-  expect(read('{"a":1}\n\n[1, 2]')).rejects.toThrow(`${path}:3: expected a JSON object, got [1, 2]`)
-  expect(read("\n")).rejects.toThrow("expected at least one row")
-  expect(readJsonl("no/such.jsonl")).rejects.toThrow("no/such.jsonl: expected a file of JSON lines")
+test("what is not an object is refused with its line", async () => {
+  await expect(read('{"a":1}\n{"a":')).rejects.toThrow(`${path}:2: expected a JSON object, got `)
+  await expect(read('{"a":1}\n\n[1, 2]')).rejects.toThrow(`${path}:3: expected a JSON object, got [1, 2]`)
+  await expect(read("\n")).rejects.toThrow("expected at least one row")
+  await expect(readJsonl("no/such.jsonl")).rejects.toThrow("no/such.jsonl: expected a file of JSON lines")
 })

@@ -32,6 +32,6 @@ test("one's own file gets the options and the seed", async () => {
   expect(dataset.state()).toEqual({ options: { a: 1 }, context: { seed: 7, shuffle: true } })
 })
 
-test("a misspelt name is refused with the nearest", () => {
-  expect(openDataset("colum-addition")).rejects.toThrow("did you mean column-addition?")
+test("a misspelt name is refused with the nearest", async () => {
+  await expect(openDataset("colum-addition")).rejects.toThrow("did you mean column-addition?")
 })

@@ -31,16 +31,16 @@ test("kebab, snake, alias and path all open the same file", async () => {
   }
 })
 
-test("what cannot be loaded says why", () => {
-  expect(loadPlugin(plugins, "long-nam")).rejects.toThrow(
+test("what cannot be loaded says why", async () => {
+  await expect(loadPlugin(plugins, "long-nam")).rejects.toThrow(
     'unknown name "long-nam", did you mean long-name? known: broken',
   )
-  expect(loadPlugin(plugins, "../secret")).rejects.toThrow(
+  await expect(loadPlugin(plugins, "../secret")).rejects.toThrow(
     "expected a file, got ../secret, which is not there",
   )
-  expect(loadPlugin(plugins, "index")).rejects.toThrow("unknown name")
-  expect(loadPlugin(plugins, "empty")).rejects.toThrow(
+  await expect(loadPlugin(plugins, "index")).rejects.toThrow("unknown name")
+  await expect(loadPlugin(plugins, "empty")).rejects.toThrow(
     "expected an exported function reward, got undefined; known: other",
   )
-  expect(loadPlugin(plugins, "broken")).rejects.toThrow("reward broken: could not be loaded")
+  await expect(loadPlugin(plugins, "broken")).rejects.toThrow("reward broken: could not be loaded")
 })

@@ -24,9 +24,9 @@ test("the chat template: its own file first, then the config's text or its defau
 test("a broken file is named, with what is wrong in it", async () => {
   const dir = folder()
   writeFileSync(join(dir, "tokenizer.json"), '{"model": ')
-  expect(loadTokenizerFiles(dir)).rejects.toThrow(/tokenizer\.json: expected JSON, got /)
+  await expect(loadTokenizerFiles(dir)).rejects.toThrow(/tokenizer\.json: expected JSON, got /)
   writeFileSync(join(dir, "tokenizer.json"), "[1]")
-  expect(loadTokenizerFiles(dir)).rejects.toThrow("tokenizer.json: expected a JSON object, got [1]")
+  await expect(loadTokenizerFiles(dir)).rejects.toThrow("tokenizer.json: expected a JSON object, got [1]")
 })
 
 test("files are written back byte for byte, and no others", async () => {

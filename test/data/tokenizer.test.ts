@@ -106,7 +106,9 @@ test("what cannot be used is refused in words", async () => {
   expect(() => tokenizer.decode([1.5])).toThrow("expected token ids of 0 or more, got 1.5")
   expect(() => tokenizer.decode([-1])).toThrow("got -1")
   expect(() => tokenizer.render([{ role: "user", content: "x" }])).toThrow("expected a chat_template")
-  expect(openTokenizer(join(folder, "nowhere"))).rejects.toThrow("nowhere/tokenizer.json, which is not there")
+  await expect(openTokenizer(join(folder, "nowhere"))).rejects.toThrow(
+    "nowhere/tokenizer.json, which is not there",
+  )
 })
 
 const reference = join(import.meta.dir, "../../../shared/data/models/stories260K")

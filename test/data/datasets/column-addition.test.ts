@@ -114,10 +114,12 @@ test("a completion is measured against its own example", async () => {
   expect(dataset.measure!(example, `${step} Wait , let me check again : ${step}`).needless_rechecks).toBe(1)
 })
 
-test("options are checked", () => {
-  expect(open({ p_er: 0.1 })).rejects.toThrow("did you mean p_err?")
-  expect(open({ min_columns: 4, max_columns: 3 })).rejects.toThrow(
+test("options are checked", async () => {
+  await expect(open({ p_er: 0.1 })).rejects.toThrow("did you mean p_err?")
+  await expect(open({ min_columns: 4, max_columns: 3 })).rejects.toThrow(
     "expected min_columns of at most max_columns 3, got 4",
   )
-  expect(open({ max_columns: 6 })).rejects.toThrow("expected an integer from 1 to 5 for max_columns, got 6")
+  await expect(open({ max_columns: 6 })).rejects.toThrow(
+    "expected an integer from 1 to 5 for max_columns, got 6",
+  )
 })

@@ -54,7 +54,7 @@ describe("the cursor", () => {
   })
 })
 
-describe("the held-out rows", () => {
+describe("the held-out rows", async () => {
   test("are a share, the same for every seed, and disjoint from training even when rows repeat", async () => {
     const rows = [...sums(400), ...sums(400)]
     const [one, two] = [await open(rows, { held_out: 0.25 }, 1), await open(rows, { held_out: 0.25 }, 2)]
@@ -76,13 +76,13 @@ describe("the held-out rows", () => {
   test("none, when asked for, is an error that says what to set", async () => {
     const dataset = await open(sums(3), { held_out: 0 })
     expect(() => dataset.heldOut(1)).toThrow("set dataset.held_out above 0, or dataset.eval_path")
-    expect(open(sums(3), { eval_path: rowsFile(sums(3)) })).rejects.toThrow(
+    await expect(open(sums(3), { eval_path: rowsFile(sums(3)) })).rejects.toThrow(
       "expected rows to train on, got none of 3",
     )
   })
 })
 
-describe("columns", () => {
+describe("columns", async () => {
   const only = { held_out: 0, prompt_column: "question" }
 
   test("are mapped, templated, and all kept for the rewards", async () => {
@@ -103,17 +103,21 @@ describe("columns", () => {
     expect((await given.take(1))[0]).toMatchObject({ prompt: "Q", messages: question })
   })
 
-  test("that are missing or of the wrong kind are named with the line", () => {
-    expect(open([{ question: "Q" }])).rejects.toThrow(
+  test("that are missing or of the wrong kind are named with the line", async () => {
+    await expect(open([{ question: "Q" }])).rejects.toThrow(
       /\.jsonl:1: expected a column prompt, got question; set dataset\.prompt_column/,
     )
-    expect(open([{ prompt: "Q" }])).rejects.toThrow("set dataset.answer_column")
-    expect(open([{ prompt: 5, answer: "A" }])).rejects.toThrow("expected a text or messages in prompt, got 5")
-    expect(open([{ prompt: "Q", answer: [] }])).rejects.toThrow("expected a text or number in answer, got []")
-    expect(open([...sums(2), { prompt: "Q", answer: "6" }], { answer_after: "####" })).rejects.toThrow(
+    await expect(open([{ prompt: "Q" }])).rejects.toThrow("set dataset.answer_column")
+    await expect(open([{ prompt: 5, answer: "A" }])).rejects.toThrow(
+      "expected a text or messages in prompt, got 5",
+    )
+    await expect(open([{ prompt: "Q", answer: [] }])).rejects.toThrow(
+      "expected a text or number in answer, got []",
+    )
+    await expect(open([...sums(2), { prompt: "Q", answer: "6" }], { answer_after: "####" })).rejects.toThrow(
       /:1: expected "####"/,
     )
-    expect(openDataset("jsonl", {})).rejects.toThrow("expected path, the file of rows, got none")
+    await expect(openDataset("jsonl", {})).rejects.toThrow("expected path, the file of rows, got none")
   })
 
   test("without answers are allowed when there is no answer column", async () => {
