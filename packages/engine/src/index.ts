@@ -1,1 +1,6 @@
+// The engine's door: its words, how to open one, and the reading of model folders.
+export { type ConfigFiles, parseConfig, readConfig } from "./config.ts"
+export { createEngine, engineDefaults, type OpenedEngine, openEngine, planMemory } from "./engine.ts"
+export * as kernels from "./kernels.ts"
+export { readSafetensorsHeader, type SafetensorsHeader, type StoredTensor } from "./safetensors.ts"
 export * from "./types.ts"

@@ -1,0 +1,167 @@
+// What JavaScript sees: the Engine class, whose methods are the engine's verbs, and the functions that need no engine.
+#include <napi.h>
+
+#include "options.h"
+#include "promise.h"
+#include "types.h"
+
+namespace rectify {
+
+namespace {
+
+using bind::read_struct;
+using bind::write;
+
+/** One per environment: worker_threads load the addon once more. */
+struct Instance {
+  std::shared_ptr<Environment> environment;
+};
+
+class EngineObject : public Napi::ObjectWrap<EngineObject> {
+ public:
+  explicit EngineObject(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<EngineObject>(info),
+        environment_(info.Env().GetInstanceData<Instance>()->environment),
+        handle_(std::make_shared<Handle>()) {
+    const std::lock_guard lock(environment_->mutex);
+    std::erase_if(environment_->handles, [](const auto& handle) { return handle.expired(); });
+    environment_->handles.push_back(handle_);
+  }
+
+  ~EngineObject() override {
+    handle_->cancel();
+    handle_->worker.close([handle = handle_] { handle->engine.close(); });
+  }
+
+  static Napi::Function define(Napi::Env env) {
+#define VERB(name, types) InstanceMethod<&EngineObject::name>(#name),
+    return DefineClass(env, "Engine", {RECTIFY_VERBS(VERB)});
+#undef VERB
+  }
+
+ private:
+  using Info = const Napi::CallbackInfo&;
+
+  /** Runs `verb(engine)` on the engine's thread; its result, if any, becomes the promise's value. */
+  template <class Verb>
+  Napi::Value run(Info info, Verb verb) {
+    return promise(info.Env(), environment_, handle_, [handle = handle_, verb = std::move(verb)]() mutable -> Answer {
+      if constexpr (std::is_void_v<decltype(verb(handle->engine))>) {
+        verb(handle->engine);
+        return {};
+      } else {
+        auto result = std::make_shared<decltype(verb(handle->engine))>(verb(handle->engine));
+        return [result](Napi::Env env) { return write(env, *result); };
+      }
+    });
+  }
+
+  Napi::Value open(Info info) {
+    return run(info, [request = read_struct<OpenRequest>(info[0], "open")](Engine& e) { e.open(request); });
+  }
+  Napi::Value generate(Info info) {
+    const int64_t call = bind::read_integer(info[0], "generate.call", kCount);
+    auto request = read_struct<GenerateRequest>(info[1], "generate");
+    const auto control = handle_->begin_generate(call);
+    struct End {
+      std::shared_ptr<Handle> handle;
+      int64_t call;
+      ~End() { handle->end_generate(call); }
+    };
+    const auto end = std::shared_ptr<End>(new End{handle_, call});
+    return run(info, [request = std::move(request), control, end](Engine& e) { return e.generate(request, *control); });
+  }
+  Napi::Value generated(Info info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(
+                                             handle_->generated(bind::read_integer(info[0], "generated.call", kCount))));
+  }
+  Napi::Value cancel(Info info) {
+    handle_->cancel();
+    return info.Env().Undefined();
+  }
+  Napi::Value logprobs(Info info) {
+    return run(info, [request = read_struct<ScoreRequest>(info[0], "logprobs")](Engine& e) mutable {
+      return e.logprobs(std::move(request));
+    });
+  }
+  Napi::Value train(Info info) {
+    return run(info, [batch = read_struct<TrainBatch>(info[0], "train")](Engine& e) mutable { return e.train(std::move(batch)); });
+  }
+  Napi::Value reproScore(Info info) {
+    return run(info, [request = read_struct<ReproRequest>(info[0], "reproScore")](Engine& e) { return e.repro_score(request); });
+  }
+  Napi::Value step(Info info) {
+    return run(info, [options = read_struct<StepOptions>(info[0], "step")](Engine& e) { return e.step(options); });
+  }
+  Napi::Value freeze(Info info) {
+    return run(info, [tensors = read_struct<std::vector<TensorSource>>(info[0], "freeze.tensors")](Engine& e) { e.freeze(tensors); });
+  }
+  Napi::Value setVocabulary(Info info) {
+    std::vector<std::string> text;
+    for (const auto& bytes : read_struct<std::vector<std::vector<uint8_t>>>(info[0], "setVocabulary"))
+      text.emplace_back(bytes.begin(), bytes.end());
+    return run(info, [text = std::move(text)](Engine& e) mutable { e.set_vocabulary(std::move(text)); });
+  }
+  Napi::Value save(Info info) {
+    return run(info, [file = read_struct<std::string>(info[0], "save.file")](Engine& e) { e.save(file); });
+  }
+  Napi::Value saveOptimizer(Info info) {
+    return run(info, [file = read_struct<std::string>(info[0], "saveOptimizer.file")](Engine& e) { e.save_optimizer(file); });
+  }
+  Napi::Value loadOptimizer(Info info) {
+    return run(info, [file = read_struct<OptimizerFile>(info[0], "loadOptimizer")](Engine& e) {
+      e.load_optimizer(file.step, file.tensors);
+    });
+  }
+  Napi::Value values(Info info) {
+    return run(info, [which = read_struct<Values>(info[0], "values.which"),
+                      name = read_struct<std::string>(info[1], "values.name")](Engine& e) { return e.values(which, name); });
+  }
+  Napi::Value stats(Info info) {
+    return run(info, [](Engine& e) { return e.stats(); });
+  }
+  Napi::Value dispose(Info info) {
+    handle_->cancel();
+    return last_promise(info.Env(), environment_, handle_, [handle = handle_]() -> Answer {
+      handle->engine.close();
+      return {};
+    });
+  }
+
+  std::shared_ptr<Environment> environment_;
+  std::shared_ptr<Handle> handle_;
+};
+
+Napi::Value tensors(const Napi::CallbackInfo& info) {
+  auto all = model_tensors(read_struct<ModelConfig>(info[0], "config"));
+  return write(info.Env(), all);
+}
+
+Napi::Value plan(const Napi::CallbackInfo& info) {
+  MemoryPlan plan = Model::plan(read_struct<ModelConfig>(info[0], "config"), read_struct<EngineOptions>(info[1], "options").model);
+  return write(info.Env(), plan);
+}
+
+Napi::Value grpoLoss(const Napi::CallbackInfo& info) {
+  GrpoLossResult result = grpo_loss(read_struct<GrpoLossRequest>(info[0], "grpoLoss"));
+  return write(info.Env(), result);
+}
+
+Napi::Value types(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), types_text()); }
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Instance{Environment::enter(env)});
+  exports.Set("Engine", EngineObject::define(env));
+#define FUNCTION(name, types) exports.Set(#name, Napi::Function::New<name>(env, #name));
+  RECTIFY_FUNCTIONS(FUNCTION)
+#undef FUNCTION
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace rectify
+
+static Napi::Object init_rectify(Napi::Env env, Napi::Object exports) { return rectify::init(env, exports); }
+
+NODE_API_MODULE(rectify, init_rectify)

@@ -1,0 +1,154 @@
+// Promises answered from an engine's thread.
+#include "promise.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace rectify {
+
+namespace {
+
+struct Call {
+  explicit Call(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
+
+  Napi::Promise::Deferred deferred;
+  napi_threadsafe_function function = nullptr;
+  Answer answer;
+  std::string error;
+  bool failed = false;
+};
+
+/** On the JavaScript thread; `env` is null when the environment is closing. */
+void settle(napi_env raw, napi_value, void*, void* data) {
+  std::unique_ptr<Call> call(static_cast<Call*>(data));
+  if (!raw) return;
+  const Napi::Env env(raw);
+  const Napi::HandleScope scope(env);
+  try {
+    if (!call->failed) {
+      try {
+        call->deferred.Resolve(call->answer ? call->answer(env) : env.Undefined());
+        return;
+      } catch (const Napi::Error& error) {
+        call->deferred.Reject(error.Value());
+        return;
+      } catch (const std::exception& error) {
+        call->error = error.what();
+      }
+    }
+    call->deferred.Reject(Napi::Error::New(env, call->error).Value());
+  } catch (const Napi::Error&) {
+    // The environment no longer takes calls: nobody is left to be told.
+  }
+}
+
+Call* new_call(Napi::Env env) {
+  auto call = std::make_unique<Call>(env);
+  const napi_value name = Napi::String::New(env, "rectify");
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, settle, &call->function) != napi_ok)
+    throw Napi::Error::New(env, "engine: expected a thread-safe function, got none from the runtime");
+  return call.release();
+}
+
+/** The job: does the work, then answers if there is still someone to answer. */
+Worker::Job job(Call* call, std::shared_ptr<Environment> environment, std::function<Answer()> work) {
+  return [call, environment = std::move(environment), work = std::move(work)]() mutable {
+    try {
+      call->answer = work();
+    } catch (const std::bad_alloc&) {
+      call->failed = true;
+      call->error = "engine: expected enough memory, got none; lower maxBatchTokens or maxDecodeRows";
+    } catch (const std::exception& error) {
+      call->failed = true;
+      call->error = error.what();
+    } catch (...) {
+      call->failed = true;
+      call->error = "engine: unknown failure";
+    }
+    work = nullptr;  // what it held goes before the promise is settled
+    const std::lock_guard lock(environment->mutex);
+    if (!environment->alive) {
+      delete call;
+      return;
+    }
+    if (napi_call_threadsafe_function(call->function, call, napi_tsfn_nonblocking) == napi_ok)
+      napi_release_threadsafe_function(call->function, napi_tsfn_release);
+  };
+}
+
+}  // namespace
+
+std::shared_ptr<GenerateControl> Handle::begin_generate(int64_t call) {
+  auto control = std::make_shared<GenerateControl>();
+  const std::lock_guard lock(mutex_);
+  generating_.emplace_back(call, control);
+  return control;
+}
+
+void Handle::end_generate(int64_t call) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(generating_, [&](const auto& entry) { return entry.first == call; });
+}
+
+int64_t Handle::generated(int64_t call) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, control] : generating_)
+    if (id == call) return control->generated.load(std::memory_order_relaxed);
+  return 0;
+}
+
+void Handle::cancel() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, control] : generating_) control->cancel.store(true, std::memory_order_relaxed);
+}
+
+std::shared_ptr<Environment> Environment::enter(Napi::Env env) {
+  auto environment = std::make_shared<Environment>();
+  auto* held = new std::shared_ptr<Environment>(environment);
+  const auto hook = [](void* data) {
+    const std::unique_ptr<std::shared_ptr<Environment>> mine(static_cast<std::shared_ptr<Environment>*>(data));
+    (*mine)->leave();
+  };
+  if (napi_add_env_cleanup_hook(env, hook, held) != napi_ok) {
+    delete held;
+    throw Napi::Error::New(env, "engine: expected a cleanup hook, got none from the runtime");
+  }
+  return environment;
+}
+
+void Environment::leave() {
+  std::vector<std::weak_ptr<Handle>> left;
+  {
+    const std::lock_guard lock(mutex);
+    alive = false;
+    left.swap(handles);
+  }
+  for (const auto& weak : left) {
+    const auto handle = weak.lock();
+    if (!handle) continue;
+    handle->cancel();
+    handle->worker.abandon([handle] { handle->engine.close(); });
+  }
+}
+
+Napi::Value promise(Napi::Env env, const std::shared_ptr<Environment>& environment, const std::shared_ptr<Handle>& handle,
+                    std::function<Answer()> work) {
+  Call* call = new_call(env);
+  const Napi::Promise result = call->deferred.Promise();
+  if (!handle->worker.post(job(call, environment, std::move(work)))) {
+    napi_release_threadsafe_function(call->function, napi_tsfn_release);
+    delete call;
+    throw Napi::Error::New(env, "engine: expected an open engine, got one that was disposed; open another");
+  }
+  return result;
+}
+
+Napi::Value last_promise(Napi::Env env, const std::shared_ptr<Environment>& environment,
+                         const std::shared_ptr<Handle>& handle, std::function<Answer()> work) {
+  Call* call = new_call(env);
+  const Napi::Promise result = call->deferred.Promise();
+  handle->worker.close(job(call, environment, std::move(work)));
+  return result;
+}
+
+}  // namespace rectify

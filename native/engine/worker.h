@@ -1,0 +1,31 @@
+// One thread and its in-order queue. The thread is never joined: it owns what it needs and ends by itself, so neither a
+// closing process nor a dying worker_thread ever waits for a long verb.
+#pragma once
+#include <functional>
+#include <memory>
+
+namespace rectify {
+
+class Worker {
+ public:
+  using Job = std::function<void()>;
+
+  Worker();
+  /** Closes; jobs already queued still run. */
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /** False when closed: the job will not run. Jobs must not throw. */
+  bool post(Job job);
+  /** Takes no more jobs; `last` runs after those queued, and then the thread ends. The first close counts. */
+  void close(Job last);
+  /** As close, and drops the jobs that have not begun. */
+  void abandon(Job last);
+
+ private:
+  struct Queue;
+  std::shared_ptr<Queue> queue_;
+};
+
+}  // namespace rectify

@@ -1,0 +1,221 @@
+// Opens and creates engines: gives defaults, reads model folders, and passes checked data on to the addon.
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import type { NativeConfig, NativeEngine, TensorSource } from "./addon-types.ts"
+import { type ConfigFiles, configFiles, readConfig } from "./config.ts"
+import { addon } from "./native.ts"
+import { matchTensors, readModelTensors, readSafetensorsHeader } from "./safetensors.ts"
+import type {
+  Completion,
+  Engine,
+  EngineOptions,
+  EngineStats,
+  Forest,
+  GenerateRequest,
+  LossStats,
+  MemoryPlan,
+  ModelConfig,
+  ReproRequest,
+  ReproScores,
+  Scores,
+  StepOptions,
+  StepResult,
+  TrainBatch,
+} from "./types.ts"
+
+const progressMs = 100
+
+/** Every option and what it is when left out. */
+export const engineDefaults: EngineOptions = {
+  dtype: "float32",
+  device: "cpu",
+  threads: 0,
+  training: true,
+  maxBatchTokens: 8192,
+  gradientCheckpointing: false,
+  maxDecodeRows: 64,
+  memoryLimit: 0,
+}
+
+/** Options as given, where `undefined` means left out. */
+function withDefaults<T extends object>(defaults: T, options: Partial<T>): T {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return { ...defaults, ...Object.fromEntries(given) }
+}
+
+function nativeConfig(config: ModelConfig): NativeConfig {
+  const { architecture: _, bosTokenId: __, eosTokenIds: ___, ropeScaling: scaling, ...rest } = config
+  const llama3 = scaling.type === "llama3" ? scaling : undefined
+  return {
+    ...rest,
+    ropeType: scaling.type,
+    ropeFactor: scaling.type === "default" ? 1 : scaling.factor,
+    ropeLowFreqFactor: llama3?.lowFreqFactor ?? 1,
+    ropeHighFreqFactor: llama3?.highFreqFactor ?? 4,
+    ropeOriginalPositions: llama3?.originalMaxPositionEmbeddings ?? config.maxPositionEmbeddings,
+  }
+}
+
+/** Old checkpoints carry rotary tables, and tied ones sometimes a copy of the embedding. */
+function harmless(config: ModelConfig): (name: string) => boolean {
+  return (name) =>
+    name.endsWith(".rotary_emb.inv_freq") || (config.tieWordEmbeddings && name === "lm_head.weight")
+}
+
+function modelSources(dir: string, config: ModelConfig): TensorSource[] {
+  const wanted = addon().tensors(nativeConfig(config))
+  return matchTensors(readModelTensors(dir), wanted, dir, harmless(config))
+}
+
+function writeJson(file: string, json: unknown): void {
+  const temporary = `${file}.tmp-${process.pid}`
+  try {
+    writeFileSync(temporary, `${JSON.stringify(json, null, 2)}\n`, { flush: true })
+    renameSync(temporary, file)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+class AddonEngine implements Engine {
+  readonly config: ModelConfig
+  #native: NativeEngine
+  #files: ConfigFiles
+  #dtype: EngineOptions["dtype"]
+  #calls = 0
+  #disposed: Promise<void> | undefined
+
+  constructor(native: NativeEngine, config: ModelConfig, files: ConfigFiles, dtype: EngineOptions["dtype"]) {
+    this.#native = native
+    this.config = config
+    this.#files = files
+    this.#dtype = dtype
+  }
+
+  /** The addon copies what it is given before these return, and answers in order; each verb is passed on at once. */
+  async generate(request: GenerateRequest, onProgress?: (tokens: number) => void): Promise<Completion[]> {
+    const call = this.#calls++
+    const promptKeys = request.promptKeys ?? new Int32Array(request.prompts?.length ?? 0).map((_, i) => i)
+    const done = this.#native.generate(call, { ...request, promptKeys })
+    if (!onProgress) return await done
+    const timer = setInterval(() => onProgress(this.#native.generated(call)), progressMs)
+    try {
+      return await done
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
+  cancel(): void {
+    this.#native.cancel()
+  }
+
+  async logprobs(
+    forest: Forest,
+    options: { mask?: Uint8Array; temperature?: number; reference?: boolean } = {},
+  ): Promise<Scores> {
+    const { mask, temperature = 1, reference = false } = options
+    return await this.#native.logprobs({ forest, mask, temperature, reference })
+  }
+
+  async train(batch: TrainBatch): Promise<LossStats> {
+    return await this.#native.train(batch)
+  }
+
+  async reproScore(request: ReproRequest): Promise<ReproScores> {
+    return await this.#native.reproScore(request)
+  }
+
+  async step(options: StepOptions): Promise<StepResult> {
+    return await this.#native.step(options)
+  }
+
+  async freeze(dir?: string): Promise<void> {
+    await this.#native.freeze(dir === undefined ? [] : modelSources(resolve(dir), this.config))
+  }
+
+  async setVocabulary(bytes: Uint8Array[]): Promise<void> {
+    await this.#native.setVocabulary(bytes)
+  }
+
+  async save(dir: string): Promise<void> {
+    mkdirSync(dir, { recursive: true })
+    const { config, generation } = this.#files
+    const dtypeKey = "dtype" in config ? "dtype" : "torch_dtype" // the newer and the older name of transformers
+    writeJson(join(dir, "config.json"), { ...config, [dtypeKey]: this.#dtype })
+    if (generation) writeJson(join(dir, "generation_config.json"), generation)
+    await this.#native.save(resolve(dir, "model.safetensors"))
+  }
+
+  async saveOptimizer(file: string): Promise<void> {
+    await this.#native.saveOptimizer(resolve(file))
+  }
+
+  async loadOptimizer(file: string): Promise<void> {
+    const path = resolve(file)
+    const { tensors, metadata } = readSafetensorsHeader(path)
+    const step = Number(metadata.step ?? Number.NaN)
+    if (!Number.isSafeInteger(step) || step < 0)
+      throw new Error(`${path}: expected an optimizer file with its step, got ${metadata.step ?? "none"}`)
+    const parts = this.#dtype === "float32" ? ["m", "v"] : ["m", "v", "master"]
+    const wanted = addon()
+      .tensors(nativeConfig(this.config))
+      .flatMap(({ name, shape }) => parts.map((part) => ({ name: `${name}.${part}`, shape })))
+    await this.#native.loadOptimizer({ step, tensors: matchTensors(tensors, wanted, path) })
+  }
+
+  /** One tensor of the model, or its gradient, by its name in the folder. */
+  async values(which: "weight" | "gradient", name: string): Promise<Float32Array> {
+    return await this.#native.values(which, name)
+  }
+
+  async stats(): Promise<EngineStats> {
+    return await this.#native.stats()
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#native.dispose()
+    return this.#disposed
+  }
+}
+
+/** An engine as opened here, with the doors that tests and tools use beside its verbs. */
+export type OpenedEngine = AddonEngine
+
+async function start(
+  config: ModelConfig,
+  files: ConfigFiles,
+  options: Partial<EngineOptions>,
+  weights: { tensors: TensorSource[]; seed?: number },
+): Promise<AddonEngine> {
+  const all = withDefaults(engineDefaults, options)
+  const native = new (addon().Engine)()
+  try {
+    await native.open({ config: nativeConfig(config), options: all, ...weights })
+  } catch (error) {
+    await native.dispose()
+    throw error
+  }
+  return new AddonEngine(native, config, files, all.dtype)
+}
+
+/** Opens a Hugging Face model folder: config.json beside model.safetensors, or shards with their index. */
+export async function openEngine(dir: string, options: Partial<EngineOptions> = {}): Promise<AddonEngine> {
+  const folder = resolve(dir)
+  const { config, files } = readConfig(folder)
+  return await start(config, files, options, { tensors: modelSources(folder, config) })
+}
+
+/** Makes a model with weights drawn from `seed`: normal with the config's initializer_range; norms one, biases zero. */
+export async function createEngine(
+  config: ModelConfig,
+  seed: number,
+  options: Partial<EngineOptions> = {},
+): Promise<AddonEngine> {
+  return await start(config, configFiles(config), options, { tensors: [], seed })
+}
+
+/** What an engine would need, without making one; throws what opening it would when it does not fit. */
+export function planMemory(config: ModelConfig, options: Partial<EngineOptions> = {}): MemoryPlan {
+  return addon().plan(nativeConfig(config), withDefaults(engineDefaults, options))
+}
