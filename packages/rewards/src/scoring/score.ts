@@ -93,9 +93,9 @@ export async function openRewards({ funcs, weights, settings }: RewardChoice): P
   const rewards: NamedReward[] = []
   for (const given of funcs) rewards.push(await loadReward(given))
   return new Rewards(rewards, weights ?? rewards.map(() => 1), {
-    think_start: "<think>",
-    think_end: "</think>",
-    soft_overlong_cache: 0,
-    ...settings,
+    max_completion_length: settings.max_completion_length,
+    think_start: settings.think_start ?? "<think>",
+    think_end: settings.think_end ?? "</think>",
+    soft_overlong_cache: settings.soft_overlong_cache ?? 0,
   })
 }
