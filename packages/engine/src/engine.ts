@@ -114,8 +114,8 @@ class AddonEngine implements Engine {
     forest: Forest,
     options: { mask?: Uint8Array; temperature?: number; reference?: boolean } = {},
   ): Promise<Scores> {
-    const { mask, temperature = 1, reference = false } = options
-    return await this.#native.logprobs({ forest, mask, temperature, reference })
+    const { temperature = 1, reference = false, ...more } = options
+    return await this.#native.logprobs({ ...more, forest, temperature, reference })
   }
 
   async train(batch: TrainBatch): Promise<LossStats> {
