@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "../device/device.h"
+
 #ifndef RECTIFY_TARGET
 #error "kernel sources are compiled once per target: define RECTIFY_TARGET"
 #endif

@@ -12,6 +12,12 @@ namespace rectify::RECTIFY_TARGET {
 /** Tiles begin at multiples of this many vocabulary entries, whoever walks them. */
 constexpr int64_t kVocabTile = 512;
 
+/** Logits -> z, in place; `scale` is 1 / temperature, computed in f32. */
+RECTIFY_INLINE void scale_logits(float* z, int64_t n, float scale) {
+  if (scale == 1) return;
+  for (int64_t i = 0; i < n; i++) z[i] *= scale;
+}
+
 struct SoftmaxStats {
   float m = -__builtin_inff();
   v16f s = {}, u = {};

@@ -1,0 +1,200 @@
+// Matrix products against plain loops in double; the same bits however rows are batched, cut or spread over threads.
+#include "../kernels/kernels.h"
+#include "check.h"
+
+using namespace rectify;
+
+namespace {
+
+float round_bf16(float x) {
+  uint32_t u;
+  std::memcpy(&u, &x, 4);
+  if (x == x) u += 0x7fff + ((u >> 16) & 1);
+  u &= 0xffff0000u;
+  float r;
+  std::memcpy(&r, &u, 4);
+  return r;
+}
+
+double operand(float x, Dtype dtype) { return dtype == Dtype::bf16 ? round_bf16(x) : x; }
+
+struct Packed {
+  std::vector<char> bytes;
+  Panels panels;
+  Packed(Device& device, std::vector<float>& w, int64_t n, int64_t k, Dtype dtype) {
+    panels = {nullptr, n, k, dtype};
+    bytes.resize(panels.bytes() + 64);
+    panels.data = bytes.data() + (64 - reinterpret_cast<uintptr_t>(bytes.data()) % 64) % 64;
+    std::memset(panels.data, 0xff, panels.bytes());
+    pack_panels(device, panels, test::view(w, n, k));
+  }
+};
+
+bool same(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// A chain of n additions of values around 1 in f32 errs by at most about n eps times the largest partial sum, in practice by
+// sqrt(n); the operands are rounded before the judge multiplies them, so bf16 has no other error. Denormals aside.
+double tolerance(int64_t terms) { return 4e-7 * (4 + static_cast<double>(terms)); }
+
+void check_panels(Device& device, int64_t n, int64_t k, Dtype dtype) {
+  test::Random random(7);
+  auto w = random.normals(n * k);
+  Packed packed(device, w, n, k, dtype);
+  const Panels& p = packed.panels;
+  for (int64_t row = 0; row < p.count() * 32; row++)
+    for (int64_t c = 0; c < p.depth(); c++) {
+      const char* panel = static_cast<const char*>(p.data) + p.panel_bytes() * static_cast<size_t>(row / 32);
+      const double expected = row < n && c < k ? operand(w[static_cast<size_t>(row * k + c)], dtype) : 0;
+      float actual;
+      if (dtype == Dtype::bf16) {
+        const uint32_t bits = uint32_t{reinterpret_cast<const uint16_t*>(panel)[c / 2 * 64 + row % 32 * 2 + c % 2]} << 16;
+        std::memcpy(&actual, &bits, 4);
+      } else {
+        actual = reinterpret_cast<const float*>(panel)[c * 32 + row % 32];
+      }
+      if (actual != expected) {
+        CHECK(actual == expected);
+        return;
+      }
+    }
+  CHECK(true);
+}
+
+void check_products(Device& device, int64_t m, int64_t k, int64_t n, Dtype dtype) {
+  test::Random random(static_cast<uint64_t>(m * 1000003 + k * 1009 + n));
+  auto x = random.normals(m * k), w = random.normals(n * k), bias = random.normals(n), y0 = random.normals(m * n);
+  auto dy = random.normals(m * n), dx0 = random.normals(m * k), dw0 = random.normals(n * k), db0 = random.normals(n);
+  Packed packed(device, w, n, k, dtype);
+  const auto at = [](const std::vector<float>& v, int64_t row, int64_t cols, int64_t col) {
+    return v[static_cast<size_t>(row * cols + col)];
+  };
+
+  for (int mode = 0; mode < 4; mode++) {  // plain, bias, accumulate, both
+    auto y = y0;
+    matmul(device, test::view(y, m, n), test::view(x, m, k), packed.panels, mode & 1 ? test::view(bias, 1, n) : Tensor{},
+           mode >= 2);
+    double worst = 0;
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t j = 0; j < n; j++) {
+        double sum = (mode & 1 ? bias[static_cast<size_t>(j)] : 0) + (mode >= 2 ? at(y0, i, n, j) : 0);
+        for (int64_t c = 0; c < k; c++) sum += operand(at(x, i, k, c), dtype) * operand(at(w, j, k, c), dtype);
+        worst = std::fmax(worst, std::fabs(sum - at(y, i, n, j)));
+      }
+    CHECK_NEAR(worst, 0, tolerance(k));
+  }
+  for (bool accumulate : {false, true}) {
+    auto dx = dx0;
+    matmul_dx(device, test::view(dx, m, k), test::view(dy, m, n), packed.panels, accumulate);
+    double worst = 0;
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t c = 0; c < k; c++) {
+        double sum = accumulate ? at(dx0, i, k, c) : 0;
+        for (int64_t j = 0; j < n; j++) sum += operand(at(dy, i, n, j), dtype) * operand(at(w, j, k, c), dtype);
+        worst = std::fmax(worst, std::fabs(sum - at(dx, i, k, c)));
+      }
+    CHECK_NEAR(worst, 0, tolerance(n));
+  }
+  auto dw = dw0;
+  matmul_dw(device, test::view(dw, n, k), test::view(dy, m, n), test::view(x, m, k), dtype);
+  double worst = 0;
+  for (int64_t j = 0; j < n; j++)
+    for (int64_t c = 0; c < k; c++) {
+      double sum = at(dw0, j, k, c);
+      for (int64_t i = 0; i < m; i++) sum += operand(at(dy, i, n, j), dtype) * operand(at(x, i, k, c), dtype);
+      worst = std::fmax(worst, std::fabs(sum - at(dw, j, k, c)));
+    }
+  CHECK_NEAR(worst, 0, tolerance(m));
+  auto db = db0;
+  bias_backward(device, test::view(db, 1, n), test::view(dy, m, n));
+  for (int64_t j = 0; j < n; j++) {
+    float sum = db0[static_cast<size_t>(j)];
+    for (int64_t i = 0; i < m; i++) sum += at(dy, i, n, j);
+    CHECK(sum == db[static_cast<size_t>(j)]);
+  }
+}
+
+struct Results {
+  std::vector<float> y, dx, dw;
+  bool operator==(const Results& other) const { return same(y, other.y) && same(dx, other.dx) && same(dw, other.dw); }
+};
+
+/** All three products, the rows cut into calls of at most `rows`. */
+Results products(Device& device, std::vector<float>& x, std::vector<float>& dy, std::vector<float>& w, int64_t m, int64_t k,
+                 int64_t n, Dtype dtype, int64_t rows) {
+  Packed packed(device, w, n, k, dtype);
+  Results r{std::vector<float>(static_cast<size_t>(m * n)), std::vector<float>(static_cast<size_t>(m * k)),
+            std::vector<float>(static_cast<size_t>(n * k))};
+  const Tensor tx = test::view(x, m, k), tdy = test::view(dy, m, n), ty = test::view(r.y, m, n), tdx = test::view(r.dx, m, k);
+  for (int64_t row = 0; row < m; row += rows) {
+    const int64_t count = std::min(rows, m - row);
+    matmul(device, ty.slice(row, count), tx.slice(row, count), packed.panels, {}, false);
+    matmul_dx(device, tdx.slice(row, count), tdy.slice(row, count), packed.panels, false);
+    matmul_dw(device, test::view(r.dw, n, k), tdy.slice(row, count), tx.slice(row, count), dtype);
+  }
+  return r;
+}
+
+void check_bits(int64_t m, int64_t k, int64_t n, Dtype dtype) {
+  test::Random random(11);
+  auto x = random.normals(m * k), w = random.normals(n * k), dy = random.normals(m * n);
+  auto devices = test::devices(1), two = test::devices(2), three = test::devices(3);
+  for (size_t d = 0; d < devices.size(); d++) {
+    const Results whole = products(*devices[d], x, dy, w, m, k, n, dtype, m);
+    CHECK(products(*two[d], x, dy, w, m, k, n, dtype, m) == whole);
+    CHECK(products(*three[d], x, dy, w, m, k, n, dtype, m) == whole);
+    for (int64_t rows : {1, 2, 3, 4, 5, 8, 13, 16, 30}) {
+      Results cut = products(*three[d], x, dy, w, m, k, n, dtype, rows);
+      // An odd cut pairs other rows of bf16 weight gradients.
+      if (dtype == Dtype::bf16 && rows % 2 == 1) cut.dw = whole.dw;
+      CHECK(cut == whole);
+    }
+    auto changed = x;
+    changed[0] += 1;
+    CHECK(!(products(*devices[d], changed, dy, w, m, k, n, dtype, m) == whole));
+  }
+}
+
+/** One bad row spoils its own outputs only. */
+void check_nan(Device& device, Dtype dtype) {
+  const int64_t m = 20, k = 37, n = 45;
+  test::Random random(5);
+  auto x = random.normals(m * k), w = random.normals(n * k);
+  x[static_cast<size_t>(3 * k + 36)] = NAN;
+  x[static_cast<size_t>(7 * k + 1)] = INFINITY;
+  Packed packed(device, w, n, k, dtype);
+  std::vector<float> y(static_cast<size_t>(m * n));
+  matmul(device, test::view(y, m, n), test::view(x, m, k), packed.panels, {}, false);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++) {
+      const float v = y[static_cast<size_t>(i * n + j)];
+      if (i == 3 ? v == v : i == 7 ? !std::isinf(v) : !std::isfinite(v)) CHECK(false);
+    }
+}
+
+}  // namespace
+
+int main() {
+  for (Dtype dtype : {Dtype::f32, Dtype::bf16}) {
+    for (int threads : {1, 2, 3})
+      for (auto& device : test::devices(threads)) {
+        for (int64_t n : {1, 5, 16, 31, 32, 33, 70})
+          for (int64_t k : {1, 2, 15, 33, 64}) check_panels(*device, n, k, dtype);
+        for (int64_t m : {1, 2, 3, 4, 7, 15, 31, 64})
+          for (int64_t k : {1, 3, 31, 33, 64})
+            for (int64_t n : {1, 3, 31, 33, 192, 200}) check_products(*device, m, k, n, dtype);
+        check_products(*device, 29, 801, 130, dtype);
+        check_products(*device, 400, 50, 70, dtype);
+        check_products(*device, 2, 20, 801, dtype);
+        check_products(*device, 1, 70, 2000, dtype);
+        check_products(*device, 3, 0, 5, dtype);
+        check_products(*device, 0, 4, 5, dtype);
+        check_nan(*device, dtype);
+      }
+    check_bits(60, 64, 192, dtype);
+    check_bits(47, 801, 131, dtype);
+    check_bits(33, 131, 801, dtype);
+  }
+  return test::finish("matmul");
+}
