@@ -30,7 +30,6 @@ export interface Sampling {
   minP: number
   repetitionPenalty: number
   stopStrings: string[]
-  maxDecodeRows: number
   seed: number
 }
 
@@ -172,7 +171,6 @@ function samplingOf(keys: RecipeKeys): Sampling {
     minP: keys.min_p ?? 0,
     repetitionPenalty: keys.repetition_penalty,
     stopStrings: keys.stop_strings,
-    maxDecodeRows: keys.max_decode_rows,
     seed: keys.seed,
   }
 }

@@ -1,8 +1,9 @@
 // What makes a recipe wrong: unknown names, wrong types and ranges, and keys that contradict each other.
+
+import { nearest } from "@rectify/data/nearest"
 import type { TSchema } from "@sinclair/typebox"
 import { Value } from "@sinclair/typebox/value"
 import { isSwitchedOff, renamed, unsupportedReason } from "./names.ts"
-import { nearest } from "./nearest.ts"
 import { type RecipeKeys, recipeSchema } from "./schema.ts"
 import {
   isObject,
