@@ -36,6 +36,8 @@ export type DatasetOptions = Record<string, unknown>
 
 export interface Dataset {
   readonly name: string
+  /** training rows in an epoch; absent when there is no end to them */
+  readonly size?: number
   /** the next n training examples; there is always a next one */
   take(n: number): Promise<Example[]>
   /** where take() is, as JSON */

@@ -17,8 +17,8 @@ export interface Evaluation {
   reward: number
   /** samples judged */
   samples: number
-  /** needless re-checks per sample, when the dataset can count them */
-  rechecks?: number
+  /** what the dataset reads off completions, per sample: `needless_rechecks`, ... */
+  [measure: string]: number
 }
 
 export interface SampleEvent {

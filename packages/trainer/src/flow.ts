@@ -5,6 +5,8 @@ import type { PointRecord } from "./recorder.ts"
 
 export interface Prompt {
   example: Example
+  /** as the policy reads it */
+  text: string
   ids: Int32Array
   /** the prompt's part of the sampling key: where it comes in the run, so no two share one */
   key: number

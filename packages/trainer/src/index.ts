@@ -1,3 +1,11 @@
 // The public door of the trainer: recipes in, events out.
+export * from "./advantages/index.ts"
+export type { RunPlace } from "./checkpoint.ts"
 export * from "./events.ts"
+export type { ModelSource } from "./inputs.ts"
+export type { OpenEngine } from "./policy.ts"
+export * from "./recipe.ts"
 export * from "./recorder.ts"
+export type { RunOptions } from "./run.ts"
+export { findRun, recipeOfRun } from "./run-folder.ts"
+export { type TrainOptions, train } from "./train.ts"

@@ -1,4 +1,5 @@
 // RePro (arXiv 2512.01925): which points of each thought are measured, and what each segment between them earns.
+import type { Tokenizer } from "@rectify/data"
 import type { Engine } from "@rectify/engine"
 import type { Group, Judged, Point, Prompt, Scored, Skip } from "./flow.ts"
 import type { ProcessKeys } from "./recipe/process-schema.ts"
@@ -8,12 +9,9 @@ import { type Gold, surrogates, type Thought, type ThoughtGroup } from "./surrog
 
 /** What the judge must know beside the process block. */
 export interface JudgeContext {
-  /** token ids of a text, no special tokens added */
-  encode(text: string): ArrayLike<number>
+  tokenizer: Pick<Tokenizer, "encode" | "eosTokenIds">
   /** bytes of each token */
   vocabulary: readonly Uint8Array[]
-  /** tokens that end a completion: never part of a thought */
-  stopTokens: readonly number[]
   temperature: number
   maxBatchTokens: number
   seed: number
@@ -71,11 +69,11 @@ export async function judge(
 function goldsOf({ example }: Prompt, process: ProcessKeys, context: JudgeContext): Gold[] {
   const { answers } = example.columns
   const texts: unknown[] = Array.isArray(answers) && answers.length > 0 ? answers : [example.answer]
-  const prefix = Array.from(context.encode(process.answer_prefix))
+  const prefix = Array.from(context.tokenizer.encode(process.answer_prefix))
   return texts
     .filter((text) => typeof text === "string" && text.length > 0)
     .map((text) => process.answer_template.replace("{answer}", () => String(text)))
-    .map((text) => ({ prefix, answer: Array.from(context.encode(text)) }))
+    .map((text) => ({ prefix, answer: Array.from(context.tokenizer.encode(text)) }))
     .filter(({ answer }) => answer.length > 0)
 }
 
@@ -88,7 +86,7 @@ function thoughtOf(
   const { ids, finishReason, entropy } = sample
   if (process.correct_only && !sample.correct) return "incorrect"
   if (!process.include_truncated && finishReason !== "stop") return "truncated"
-  const ended = finishReason === "stop" && context.stopTokens.includes(ids.at(-1)!)
+  const ended = finishReason === "stop" && context.tokenizer.eosTokenIds.includes(ids.at(-1)!)
   const pieces = Array.from(ended ? ids.subarray(0, -1) : ids, (id) => context.vocabulary[id]!)
   const { candidates, end, closed } = segment(pieces, {
     delimiter: process.delimiter,

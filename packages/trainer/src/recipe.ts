@@ -1,6 +1,7 @@
 // One YAML file = one run: read, merged with what it extends and with the command line, checked, and resolved into what each stage needs.
 import { basename, extname } from "node:path"
 import type { GrpoLoss } from "@rectify/engine"
+import { advantageProblem } from "./advantages/index.ts"
 import { type Batch, type BatchKeys, describeBatch, resolveBatch } from "./recipe/batch.ts"
 import { checkNames, checkTypes } from "./recipe/check.ts"
 import { expandShorthands, type Override, overrideSource } from "./recipe/overrides.ts"
@@ -71,6 +72,8 @@ export interface Recipe {
   rewards: RewardSpec[]
   process: ProcessKeys
   advantage: AdvantageSpec
+  /** what the judge shares with sampling and updates */
+  judging: { temperature: number; maxBatchTokens: number; seed: number }
   loss: LossSpec
   optimizer: OptimizerSpec
 }
@@ -144,6 +147,7 @@ function resolve(keys: RecipeKeys, place: (path: string[]) => string, given: Set
     rewards: rewardsOf(keys),
     process: keys.process,
     advantage: advantageOf(keys, fail),
+    judging: { temperature: keys.temperature, maxBatchTokens: keys.max_batch_tokens, seed: keys.seed },
     loss: lossOf(keys),
     optimizer: optimizerOf(keys),
   }
@@ -193,6 +197,8 @@ function advantageOf(
   const named = keys.advantage ?? (judged ? "repro_grpo" : "grpo")
   if (judged && !named.startsWith("repro_"))
     fail("advantage", `repro_${named}, or process.method none: this estimator takes no process reward`, named)
+  const problem = advantageProblem(named)
+  if (problem) fail("advantage", `an estimator in advantages/ (${problem})`, named)
   return {
     // Without process scores each repro_ estimator is its plain one, to the bit.
     name: judged ? named : named.replace(/^repro_/, ""),

@@ -13,10 +13,11 @@ export interface RolloutContext {
 /** `firstKey`: where in the run the first of these examples comes. */
 export function toPrompts(examples: readonly Example[], tokenizer: Tokenizer, firstKey: number): Prompt[] {
   return examples.map((example, i) => {
-    const ids = tokenizer.encode(tokenizer.prompt(example))
+    const text = tokenizer.prompt(example)
+    const ids = tokenizer.encode(text)
     if (ids.length === 0)
       throw new Error(`rollout: expected a prompt of at least one token, got none for row ${example.id}`)
-    return { example, ids, key: (firstKey + i) % 2 ** 31 }
+    return { example, text, ids, key: (firstKey + i) % 2 ** 31 }
   })
 }
 

@@ -83,6 +83,7 @@ const isHeldOut = ({ prompt }: Example, share: number) =>
 
 class Jsonl implements Dataset {
   readonly name = name
+  readonly size: number
   readonly #training: Example[]
   readonly #heldOut: Example[]
   readonly #context: DatasetContext
@@ -94,6 +95,7 @@ class Jsonl implements Dataset {
     this.#training = training
     this.#heldOut = heldOut
     this.#context = context
+    this.size = training.length
     this.#order = this.#shuffled()
   }
 

@@ -51,6 +51,18 @@ const data = {
     description: "names in packages/rewards, or paths of files",
   }),
   reward_weights: nullable(Type.Array(Type.Number()), "one per reward; null: all 1"),
+  think_start: Type.String({
+    default: "<think>",
+    minLength: 1,
+    description: "opens a thought; process.think_end closes it",
+  }),
+  soft_overlong_cache: integer(
+    0,
+    "tokens before the limit over which the soft-overlong reward falls; 0: a fifth",
+    {
+      minimum: 0,
+    },
+  ),
   length_penalty: number(0, "weight of the length_penalty reward, the control for RePro; 0: off", {
     minimum: 0,
   }),

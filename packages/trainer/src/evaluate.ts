@@ -1,0 +1,64 @@
+// Held-out quality: the same prompts and the same randomness each time, so that only the policy differs.
+import type { Dataset, Tokenizer } from "@rectify/data"
+import type { Engine } from "@rectify/engine"
+import type { Rewards } from "@rectify/rewards"
+import type { Evaluation } from "./events.ts"
+import type { Group, Prompt, Scored } from "./flow.ts"
+import type { Inputs } from "./inputs.ts"
+import type { Recipe, Sampling } from "./recipe.ts"
+import { rollout, toPrompts } from "./rollout.ts"
+import { score } from "./score.ts"
+
+export interface HeldOut {
+  dataset: Dataset
+  tokenizer: Tokenizer
+  rewards: Rewards
+  prompts: Prompt[]
+  sampling: Sampling
+}
+
+export interface Evaluated {
+  evaluation: Evaluation
+  groups: Group<Scored>[]
+}
+
+export function heldOut({ dataset, tokenizer, rewards }: Inputs, { keys, sampling }: Recipe): HeldOut {
+  const { size, temperature, top_p, top_k } = keys.evaluation
+  return {
+    dataset,
+    tokenizer,
+    rewards,
+    prompts: toPrompts(dataset.heldOut(size), tokenizer, 0),
+    sampling: {
+      ...sampling,
+      numGenerations: keys.num_generations_eval ?? 1,
+      temperature: temperature || sampling.temperature,
+      topP: top_p,
+      topK: temperature === 0 ? 1 : top_k,
+      minP: 0,
+      repetitionPenalty: 1,
+    },
+  }
+}
+
+export async function evaluate(engine: Pick<Engine, "generate">, held: HeldOut): Promise<Evaluated> {
+  const { dataset, tokenizer, rewards, prompts, sampling } = held
+  const groups = await score(await rollout(engine, prompts, sampling, { tokenizer, step: 0 }), rewards)
+  const samples = groups.flatMap((group) => group.samples)
+  const mean = (read: (sample: Scored) => number) =>
+    samples.reduce((sum, sample) => sum + read(sample), 0) / samples.length
+  const measures = groups.flatMap(({ prompt, samples }) =>
+    samples.map(({ text }) => dataset.measure?.(prompt.example, text) ?? {}),
+  )
+  const names = new Set(measures.flatMap((measure) => Object.keys(measure)))
+  const evaluation: Evaluation = {
+    accuracy: mean(({ correct }) => (correct ? 1 : 0)),
+    mean_length: mean(({ ids }) => ids.length),
+    clipped_ratio: mean(({ finishReason }) => (finishReason === "stop" ? 0 : 1)),
+    reward: mean(({ reward }) => reward || 0),
+    samples: samples.length,
+  }
+  for (const name of names)
+    evaluation[name] = measures.reduce((sum, measure) => sum + (measure[name] ?? 0), 0) / measures.length
+  return { evaluation, groups }
+}

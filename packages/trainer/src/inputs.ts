@@ -1,0 +1,54 @@
+// Opens what a run works with beside the engine: rows, tokenizer, rewards, and where the policy starts from.
+import { type Dataset, openDataset, openTokenizer, type Tokenizer } from "@rectify/data"
+import type { Rewards } from "@rectify/rewards"
+import { type Recipe, RecipeError } from "./recipe.ts"
+import { openScoring } from "./score.ts"
+
+/** A model folder, or a config whose weights are drawn from the seed. */
+export type ModelSource = { dir: string } | { config: Record<string, unknown>; seed: number }
+
+export interface Inputs {
+  dataset: Dataset
+  tokenizer: Tokenizer
+  rewards: Rewards
+  /** what the policy starts from, before any warm start */
+  source: ModelSource
+}
+
+export async function openInputs({ keys, rewards: specs }: Recipe): Promise<Inputs> {
+  const { name, ...options } = keys.dataset
+  const dataset = await openDataset(name, options, {
+    seed: keys.data_seed ?? keys.seed,
+    shuffle: keys.shuffle_dataset,
+  })
+  const rewards = await openScoring(specs, keys)
+  if (keys.model_name_or_path !== null) {
+    const tokenizer = await openTokenizer(keys.model_name_or_path)
+    return { dataset, tokenizer, rewards, source: { dir: keys.model_name_or_path } }
+  }
+  const tokenizer = dataset.tokenizer?.()
+  if (!tokenizer)
+    throw new RecipeError(
+      `model: expected a dataset with a tokenizer of its own for a model made from nothing, got ${name}; give model_name_or_path`,
+    )
+  const config = {
+    vocab_size: tokenizer.size,
+    eos_token_id: tokenizer.eosTokenIds,
+    bos_token_id: tokenizer.bosTokenId,
+    ...keys.model,
+  }
+  return { dataset, tokenizer, rewards, source: { config, seed: keys.seed } }
+}
+
+/** RL steps of the whole run: max_steps, or as many as the epochs take. */
+export function stepsOf(
+  { keys, promptsPerStep }: Recipe,
+  { size, name }: Pick<Dataset, "size" | "name">,
+): number {
+  if (keys.max_steps >= 0) return keys.max_steps
+  if (size === undefined)
+    throw new RecipeError(
+      `max_steps: expected a number of steps, because ${name} has no end, got ${keys.max_steps}`,
+    )
+  return Math.ceil((keys.num_train_epochs * size) / promptsPerStep)
+}

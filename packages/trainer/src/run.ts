@@ -1,0 +1,221 @@
+// One run as it goes on: where it is, whom it tells, and what it leaves on disk.
+import { basename, relative } from "node:path"
+import type { Dataset, Tokenizer } from "@rectify/data"
+import type { Engine } from "@rectify/engine"
+import { type Checkpoint, checkpoints, type RunPlace, readCheckpoint, saveCheckpoint } from "./checkpoint.ts"
+import type { Evaluated } from "./evaluate.ts"
+import type { Evaluation, Metrics, OnEvent, TrainEvent } from "./events.ts"
+import type { Group, Weighted } from "./flow.ts"
+import type { Recipe } from "./recipe.ts"
+import { noRecorder, type Recorder } from "./recorder.ts"
+import { toRecords, toSample } from "./records.ts"
+import { appendMetrics, createRunFolder, forgetMetricsAfter } from "./run-folder.ts"
+import type { Circumstances } from "./summarize.ts"
+import type { UpdatePlan } from "./update.ts"
+
+export interface RunOptions {
+  /** where runs' folders are; default "runs" */
+  runsDir?: string
+  /** folder of the run to go on with, see findRun() */
+  resume?: string
+  onEvent?: OnEvent
+  recorder?: Recorder
+  signal?: AbortSignal
+}
+
+export class Run {
+  readonly name: string
+  readonly runsDir: string
+  readonly signal?: AbortSignal
+  readonly #tell: OnEvent
+  readonly #recorder: Recorder
+  readonly #started = performance.now()
+  #newest: { step: number; evaluation: Evaluation } | null = null
+  #savedStep: number | null
+
+  private constructor(
+    readonly recipe: Recipe,
+    readonly steps: number,
+    readonly dir: string,
+    readonly place: RunPlace,
+    /** where a resumed run goes on from; null: from the start */
+    readonly checkpoint: Checkpoint | null,
+    options: RunOptions,
+  ) {
+    this.name = basename(dir)
+    this.runsDir = options.runsDir ?? "runs"
+    this.signal = options.signal
+    this.#tell = options.onEvent ?? (() => {})
+    this.#recorder = options.recorder ?? noRecorder
+    this.#savedStep = checkpoint && place.step
+  }
+
+  static async open(recipe: Recipe, steps: number, options: RunOptions): Promise<Run> {
+    const dir = options.resume ?? (await createRunFolder(recipe, options.runsDir ?? "runs"))
+    const latest = options.resume ? (await checkpoints(dir)).at(-1) : undefined
+    const checkpoint = latest ? await readCheckpoint(latest) : null
+    const place = checkpoint ? { ...checkpoint.place } : startOf(recipe)
+    const run = new Run(recipe, steps, dir, place, checkpoint, options)
+    run.#recorder.createRun({
+      run: run.name,
+      name: recipe.name,
+      run_dir: dir,
+      recipe: { ...recipe.keys },
+      seed: recipe.keys.seed,
+      steps,
+    })
+    if (options.resume) {
+      await forgetMetricsAfter(dir, place.step)
+      run.#recorder.forgetAfter(run.name, place.step)
+    }
+    run.#recorder.setState(run.name, "running")
+    return run
+  }
+
+  get interrupted(): boolean {
+    return this.signal?.aborted ?? false
+  }
+
+  get evaluationDue(): boolean {
+    const { eval_steps, eval_strategy } = this.recipe.keys
+    return eval_strategy !== "no" && eval_steps !== null && this.place.step % eval_steps === 0
+  }
+
+  get saveDue(): boolean {
+    const { save_steps, save_strategy } = this.recipe.keys
+    return save_strategy === "steps" && this.place.step % save_steps === 0
+  }
+
+  /** The policy as it is now has been evaluated. */
+  get judged(): boolean {
+    return this.#newest?.step === this.place.step
+  }
+
+  updatePlan(): UpdatePlan {
+    const { batch, keys, optimizer } = this.recipe
+    return {
+      groupsPerUpdate: batch.updateSize / keys.num_generations,
+      iterations: keys.num_iterations,
+      optimizer,
+      firstUpdate: this.place.updates,
+      totalUpdates: this.steps * batch.updatesPerStep,
+    }
+  }
+
+  circumstances({ size }: Pick<Dataset, "size">): Pick<Circumstances, "beta" | "numTokens" | "epoch"> {
+    const { numTokens, prompts } = this.place
+    return { beta: this.recipe.keys.beta, numTokens, epoch: size ? prompts / size : 0 }
+  }
+
+  advance(done: { updates: number; prompts: number; tokens: number; dataset: unknown }): void {
+    this.place.step++
+    this.place.updates += done.updates
+    this.place.prompts += done.prompts
+    this.place.numTokens += done.tokens
+    this.place.dataset = done.dataset
+  }
+
+  async tell(event: TrainEvent): Promise<void> {
+    if (event.event === "warning")
+      this.#recorder.recordEvent(this.name, { kind: "warning", message: event.message })
+    await this.#tell(event)
+  }
+
+  async started(engine: Engine): Promise<void> {
+    const { plan, parameters, device, isa } = await engine.stats()
+    const { recipe, name, dir, steps, place } = this
+    await this.tell({
+      event: "start",
+      run: name,
+      run_dir: dir,
+      recipe: { ...recipe.keys },
+      plan,
+      arithmetic: recipe.arithmetic,
+      parameters,
+      device,
+      isa,
+      step: place.step,
+      steps,
+      resumed: this.checkpoint !== null,
+    })
+  }
+
+  /** The same held-out sample is shown before the first step and after the last. */
+  async evaluated({ evaluation, groups }: Evaluated, tokenizer: Tokenizer): Promise<void> {
+    const { step } = this.place
+    this.place.before ??= evaluation
+    this.#newest = { step, evaluation }
+    this.#recorder.recordEvaluation(this.name, step, evaluation)
+    await this.tell({ event: "evaluation", step, ...evaluation })
+    if (step === 0 || step === this.steps) await this.show(groups[0]!, tokenizer)
+  }
+
+  async stepped(metrics: Metrics, groups: readonly Group<Weighted>[], tokenizer: Tokenizer): Promise<void> {
+    const { step } = this.place
+    const { log_completions, sample_steps } = this.recipe.keys
+    await appendMetrics(this.dir, step, metrics)
+    if (log_completions) this.#recorder.recordCompletions(this.name, step, toRecords(groups, tokenizer))
+    this.#recorder.recordStep(this.name, step, metrics)
+    await this.tell({ event: "step", step, steps: this.steps, metrics })
+    if (log_completions && step % sample_steps === 0) await this.show(groups[0]!, tokenizer)
+  }
+
+  /** Does nothing when this step is saved already. */
+  async save(engine: Engine, tokenizer: Tokenizer, { resumable = false } = {}): Promise<void> {
+    const { step } = this.place
+    if (this.#savedStep === step) return
+    const { save_only_model, save_total_limit } = this.recipe.keys
+    const dir = await saveCheckpoint(engine, tokenizer, this.dir, this.place, {
+      withOptimizer: resumable || !save_only_model,
+      limit: save_total_limit,
+    })
+    this.#savedStep = step
+    this.#recorder.recordEvent(this.name, { kind: "checkpoint", message: dir, step })
+    await this.tell({ event: "checkpoint", step, dir })
+  }
+
+  async stopped(): Promise<"interrupted"> {
+    this.#recorder.setState(this.name, "interrupted")
+    await this.tell({
+      event: "interrupted",
+      step: this.place.step,
+      run: this.name,
+      run_dir: this.dir,
+      resume: `bun run train --resume ${relative(process.cwd(), this.dir) || this.dir}`,
+    })
+    return "interrupted"
+  }
+
+  async done(): Promise<"done"> {
+    this.#recorder.setState(this.name, "done")
+    await this.tell({
+      event: "done",
+      before: this.place.before!,
+      after: this.#newest!.evaluation,
+      seconds: (performance.now() - this.#started) / 1000,
+      steps: this.steps,
+      run: this.name,
+      run_dir: this.dir,
+    })
+    return "done"
+  }
+
+  async failed(error: unknown): Promise<void> {
+    this.#recorder.setState(this.name, "failed", error instanceof Error ? error.message : String(error))
+    await this.#recorder.flush()
+  }
+
+  private show({ prompt, samples }: Group<Weighted> | Evaluated["groups"][number], tokenizer: Tokenizer) {
+    return this.tell(toSample(this.place.step, prompt, samples[0]!, tokenizer))
+  }
+}
+
+const startOf = (recipe: Recipe): RunPlace => ({
+  step: 0,
+  updates: 0,
+  prompts: 0,
+  numTokens: 0,
+  seed: recipe.keys.seed,
+  dataset: null,
+  before: null,
+})

@@ -1,0 +1,61 @@
+// Outcome rewards: what each completion is worth, by the recipe's reward functions.
+import type { RewardColumns, Rewards } from "@rectify/rewards"
+import { openRewards } from "@rectify/rewards"
+import type { Group, Sampled, Scored } from "./flow.ts"
+import type { RecipeKeys, RewardSpec } from "./recipe.ts"
+
+export function openScoring(rewards: readonly RewardSpec[], keys: RecipeKeys): Promise<Rewards> {
+  return openRewards({
+    funcs: rewards.map(({ name }) => name),
+    weights: rewards.map(({ weight }) => weight),
+    settings: {
+      max_completion_length: keys.max_completion_length,
+      think_start: keys.think_start,
+      think_end: keys.process.think_end ?? undefined,
+      soft_overlong_cache: keys.soft_overlong_cache,
+    },
+  })
+}
+
+export async function score(groups: readonly Group<Sampled>[], rewards: Rewards): Promise<Group<Scored>[]> {
+  const samples = groups.flatMap((group) => group.samples)
+  const rows = await rewards.score(
+    samples.map(({ text }) => text),
+    columnsOf(groups),
+  )
+  let next = 0
+  return groups.map(({ prompt, samples }) => ({
+    prompt,
+    samples: samples.map((sample): Scored => {
+      const { total, values } = rows[next++]!
+      const judgements = Object.entries(values)
+      const first = values[rewards.names[0]!]
+      return {
+        ...sample,
+        reward: total ?? Number.NaN,
+        rewards: Object.fromEntries(judgements.map(([name, value]) => [name, value?.score ?? null])),
+        reasons: Object.fromEntries(
+          judgements.flatMap(([name, value]) => (value ? [[name, value.reason]] : [])),
+        ),
+        correct: (first?.score ?? 0) >= 1,
+        parsed: first?.parsed ?? null,
+      }
+    }),
+  }))
+}
+
+/** One value per completion under each name; a column that some rows lack is undefined there. */
+function columnsOf(groups: readonly Group<Sampled>[]): RewardColumns {
+  const perSample = <T>(read: (group: Group<Sampled>, sample: Sampled) => T): T[] =>
+    groups.flatMap((group) => group.samples.map((sample) => read(group, sample)))
+  const names = new Set(groups.flatMap(({ prompt }) => Object.keys(prompt.example.columns)))
+  const own = [...names].map(
+    (name) => [name, perSample(({ prompt }) => prompt.example.columns[name])] as const,
+  )
+  return {
+    ...Object.fromEntries(own),
+    prompts: perSample(({ prompt }) => prompt.text),
+    completion_ids: perSample((_, { ids }) => ids),
+    answer: perSample(({ prompt }) => prompt.example.answer),
+  }
+}

@@ -1,0 +1,82 @@
+// A run from its recipe to its last step: the loop, and nothing else.
+import { evaluate, heldOut } from "./evaluate.ts"
+import { type Inputs, openInputs, stepsOf } from "./inputs.ts"
+import { judge } from "./judge.ts"
+import { type OpenEngine, openPolicy } from "./policy.ts"
+import type { Recipe } from "./recipe.ts"
+import { rollout, toPrompts } from "./rollout.ts"
+import { Run, type RunOptions } from "./run.ts"
+import { score } from "./score.ts"
+import { stopwatch } from "./stopwatch.ts"
+import { summarize, tokensOf } from "./summarize.ts"
+import { update } from "./update.ts"
+import { weigh } from "./weigh.ts"
+
+export interface TrainOptions extends RunOptions {
+  open: OpenEngine
+}
+
+/** Resolves once the run is done, or interrupted and saved; rejects when it failed. */
+export async function train(recipe: Recipe, options: TrainOptions): Promise<"done" | "interrupted"> {
+  const inputs = await openInputs(recipe)
+  const run = await Run.open(recipe, stepsOf(recipe, inputs.dataset), options)
+  try {
+    return await loop(run, inputs, options.open)
+  } catch (error) {
+    await run.failed(error)
+    throw error
+  }
+}
+
+async function loop(run: Run, inputs: Inputs, open: OpenEngine): Promise<"done" | "interrupted"> {
+  const { recipe, place } = run
+  const { dataset, tokenizer, rewards } = inputs
+  const engine = await openPolicy(run, inputs, open)
+  if (!engine) return run.stopped()
+  try {
+    const held = heldOut(inputs, recipe)
+    const vocabulary = tokenizer.vocabulary(engine.config.vocabSize)
+    if (place.dataset !== null) dataset.restore(place.dataset)
+    if (!place.before) await run.evaluated(await evaluate(engine, held), tokenizer)
+
+    for (let step = place.step + 1; step <= run.steps; step++) {
+      const { time, timings } = stopwatch()
+      const prompts = toPrompts(await dataset.take(recipe.promptsPerStep), tokenizer, place.prompts)
+      const rollouts = await time("gen", () => rollout(engine, prompts, recipe.sampling, { tokenizer, step }))
+      const scored = await time("reward", () => score(rollouts, rewards))
+      const judged = await time("repro_score", () =>
+        judge(engine, scored, recipe.process, { ...recipe.judging, tokenizer, vocabulary, step }),
+      )
+      const weighted = await time("adv", () => weigh(judged, recipe.advantage))
+      const updated = await time("update_actor", () =>
+        update(engine, weighted, recipe.loss, run.updatePlan()),
+      )
+
+      run.advance({
+        updates: updated.updates,
+        prompts: prompts.length,
+        tokens: tokensOf(weighted),
+        dataset: dataset.state(),
+      })
+      const { peakBytes } = await engine.stats()
+      const metrics = summarize(weighted, updated, {
+        ...run.circumstances(dataset),
+        timings: timings(),
+        peakBytes,
+      })
+      await run.stepped(metrics, weighted, tokenizer)
+
+      if (run.interrupted && step < run.steps) {
+        await run.save(engine, tokenizer, { resumable: true })
+        return run.stopped()
+      }
+      if (run.evaluationDue) await run.evaluated(await evaluate(engine, held), tokenizer)
+      if (run.saveDue) await run.save(engine, tokenizer)
+    }
+    await run.save(engine, tokenizer)
+    if (!run.judged) await run.evaluated(await evaluate(engine, held), tokenizer)
+    return await run.done()
+  } finally {
+    await engine.dispose()
+  }
+}
