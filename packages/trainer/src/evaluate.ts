@@ -2,7 +2,7 @@
 import type { Dataset, Tokenizer } from "@rectify/data"
 import type { Engine } from "@rectify/engine"
 import type { Rewards } from "@rectify/rewards"
-import type { Evaluation } from "./events.ts"
+import type { Evaluation, Metrics } from "./events.ts"
 import type { Group, Prompt, Scored } from "./flow.ts"
 import type { Inputs } from "./inputs.ts"
 import type { Recipe, Sampling } from "./recipe.ts"
@@ -50,15 +50,19 @@ export async function evaluate(engine: Pick<Engine, "generate">, held: HeldOut):
   const measures = groups.flatMap(({ prompt, samples }) =>
     samples.map(({ text }) => dataset.measure?.(prompt.example, text) ?? {}),
   )
-  const names = new Set(measures.flatMap((measure) => Object.keys(measure)))
   const evaluation: Evaluation = {
     accuracy: mean(({ correct }) => (correct ? 1 : 0)),
     mean_length: mean(({ ids }) => ids.length),
     clipped_ratio: mean(({ finishReason }) => (finishReason === "stop" ? 0 : 1)),
     reward: mean(({ reward }) => reward || 0),
     samples: samples.length,
+    measures: means(measures),
   }
-  for (const name of names)
-    evaluation[name] = measures.reduce((sum, measure) => sum + (measure[name] ?? 0), 0) / measures.length
   return { evaluation, groups }
+}
+
+function means(rows: readonly Metrics[]): Metrics {
+  const names = new Set(rows.flatMap((row) => Object.keys(row)))
+  const mean = (name: string) => rows.reduce((sum, row) => sum + (row[name] ?? 0), 0) / rows.length
+  return Object.fromEntries([...names].map((name) => [name, mean(name)]))
 }

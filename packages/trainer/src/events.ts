@@ -17,8 +17,8 @@ export interface Evaluation {
   reward: number
   /** samples judged */
   samples: number
-  /** what the dataset reads off completions, per sample: `needless_rechecks`, ... */
-  [measure: string]: number
+  /** what the dataset reads off completions, means per sample: needless_rechecks, ... */
+  measures: Metrics
 }
 
 export interface SampleEvent {

@@ -145,7 +145,8 @@ export class Run {
     const { step } = this.place
     this.place.before ??= evaluation
     this.#newest = { step, evaluation }
-    this.#recorder.recordEvaluation(this.name, step, evaluation)
+    const { measures, ...numbers } = evaluation
+    this.#recorder.recordEvaluation(this.name, step, { ...numbers, ...measures })
     await this.tell({ event: "evaluation", step, ...evaluation })
     if (step === 0 || step === this.steps) await this.show(groups[0]!, tokenizer)
   }

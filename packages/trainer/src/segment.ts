@@ -31,7 +31,8 @@ export function segment(pieces: readonly Uint8Array[], options: SegmentOptions):
   const tokensBefore = (offset: number) => lowerBound(starts, offset)
 
   const tag = options.thinkEnd === null ? -1 : text.indexOf(options.thinkEnd)
-  const thought = tag < 0 ? pieces.length : tokensBefore(tag)
+  // Blanks before the tag, often in one token with it, are no segment.
+  const thought = tokensBefore(blankFrom(text, tag < 0 ? size : tag))
   const end = tag < 0 ? pieces.length : tokensBefore(tag + Buffer.byteLength(options.thinkEnd!))
 
   const candidates: number[] = []
@@ -69,4 +70,11 @@ function lowerBound(ascending: readonly number[], limit: number): number {
     else high = middle
   }
   return low
+}
+
+/** Where the blanks that end text[0, end) begin. */
+function blankFrom(text: Buffer, end: number): number {
+  let from = end
+  while (from > 0 && isBlank(text[from - 1]!)) from--
+  return from
 }
