@@ -29,7 +29,7 @@ interface TrainerState extends RunPlace {
 }
 
 const stateFile = "trainer_state.json"
-const optimizerFile = "optimizer.bin"
+const optimizerFile = "optimizer.safetensors"
 const prefix = "checkpoint-"
 
 export interface SaveOptions {

@@ -3,7 +3,16 @@ import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
 import { mkdir, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
-import type { Engine, EngineOptions } from "@rectify/engine"
+import {
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type MemoryPlan,
+  openEngine,
+  parseConfig,
+  planMemory,
+  readConfig,
+} from "@rectify/engine"
 import { publish } from "./checkpoint.ts"
 import type { Inputs, ModelSource } from "./inputs.ts"
 import type { Recipe } from "./recipe.ts"
@@ -11,6 +20,18 @@ import type { Run } from "./run.ts"
 import { warmStart } from "./warm-start.ts"
 
 export type OpenEngine = (source: ModelSource, options: EngineOptions) => Promise<Engine>
+
+/** A folder is opened as it is; a config becomes a model with weights drawn from its seed. */
+export const openModel: OpenEngine = (source, options) =>
+  "dir" in source
+    ? openEngine(source.dir, options)
+    : createEngine(parseConfig(source.config, "model"), source.seed, options)
+
+/** What a run would need, without opening anything large. */
+export function planOf(recipe: Recipe, source: ModelSource): MemoryPlan {
+  const config = "dir" in source ? readConfig(source.dir).config : parseConfig(source.config, "model")
+  return planMemory(config, engineOptions(recipe))
+}
 
 export function engineOptions({ keys }: Recipe): EngineOptions {
   return {

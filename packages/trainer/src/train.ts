@@ -1,8 +1,9 @@
 // A run from its recipe to its last step: the loop, and nothing else.
+import type { MemoryPlan } from "@rectify/engine"
 import { evaluate, heldOut } from "./evaluate.ts"
 import { type Inputs, openInputs, stepsOf } from "./inputs.ts"
 import { judge } from "./judge.ts"
-import { type OpenEngine, openPolicy } from "./policy.ts"
+import { type OpenEngine, openModel, openPolicy, planOf } from "./policy.ts"
 import type { Recipe } from "./recipe.ts"
 import { rollout, toPrompts } from "./rollout.ts"
 import { Run, type RunOptions } from "./run.ts"
@@ -13,18 +14,37 @@ import { update } from "./update.ts"
 import { weigh } from "./weigh.ts"
 
 export interface TrainOptions extends RunOptions {
-  open: OpenEngine
+  /** how engines are opened; default: our own */
+  open?: OpenEngine
+}
+
+export interface DryRun {
+  recipe: Record<string, unknown>
+  arithmetic: string
+  steps: number
+  plan: MemoryPlan
 }
 
 /** Resolves once the run is done, or interrupted and saved; rejects when it failed. */
-export async function train(recipe: Recipe, options: TrainOptions): Promise<"done" | "interrupted"> {
+export async function train(recipe: Recipe, options: TrainOptions = {}): Promise<"done" | "interrupted"> {
   const inputs = await openInputs(recipe)
   const run = await Run.open(recipe, stepsOf(recipe, inputs.dataset), options)
   try {
-    return await loop(run, inputs, options.open)
+    return await loop(run, inputs, options.open ?? openModel)
   } catch (error) {
     await run.failed(error)
     throw error
+  }
+}
+
+/** What a run would do, without doing it. */
+export async function dryRun(recipe: Recipe): Promise<DryRun> {
+  const { dataset, source } = await openInputs(recipe)
+  return {
+    recipe: { ...recipe.keys },
+    arithmetic: recipe.arithmetic,
+    steps: stepsOf(recipe, dataset),
+    plan: planOf(recipe, source),
   }
 }
 
