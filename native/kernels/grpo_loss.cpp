@@ -14,21 +14,14 @@ namespace rectify::RECTIFY_TARGET {
 
 namespace {
 
-typedef float v8f __attribute__((vector_size(32)));
-typedef double v8d __attribute__((vector_size(64)));
-typedef uint64_t v8u __attribute__((vector_size(64)));
-
 constexpr float kInfinity = __builtin_inff();
 
-struct Halves {
-  v8d low, high;
-};
+/** Tokens go through in blocks: first the loss and its gradient, then the sums over what each token contributed. */
+constexpr int64_t kBlock = 512;
 
-RECTIFY_INLINE Halves widen(v16f x) {
-  v8f half[2];
-  memcpy(half, &x, sizeof x);
-  return {__builtin_convertvector(half[0], v8d), __builtin_convertvector(half[1], v8d)};
-}
+struct Terms {
+  float loss[kBlock], kl[kBlock], ratio[kBlock], distance[kBlock];
+};
 
 /**
  * A sum in fixed point: each value is rounded to a multiple of 2^-bits, and those add up exactly, in whatever order and
@@ -36,40 +29,42 @@ RECTIFY_INLINE Halves widen(v16f x) {
  */
 template <int bits>
 struct FixedSum {
-  static constexpr double shift = 1.5 * static_cast<double>(int64_t{1} << (52 - bits));
+  uint64_t total = 0;
+
   static constexpr float limit = static_cast<float>(int64_t{1} << (50 - bits));
-  v8u lanes = {};
-  uint64_t count = 0;
 
-  inline __attribute__((always_inline)) void add(v16f x) {
-    const Halves h = widen(min16(max16(x, broadcast(-limit)), broadcast(limit)));
-    lanes += (v8u)(h.low + shift) + (v8u)(h.high + shift);
-    count += 16;
+  /** |x| must not exceed `limit`. */
+  void add(const float* __restrict x, int64_t n) {
+    constexpr double shift = 1.5 * static_cast<double>(int64_t{1} << (52 - bits));
+    uint64_t sum = 0, zero;
+    memcpy(&zero, &shift, sizeof shift);
+    for (int64_t i = 0; i < n; i++) {
+      const double shifted = static_cast<double>(x[i]) + shift;
+      uint64_t multiple;
+      memcpy(&multiple, &shifted, sizeof shifted);
+      sum += multiple;
+    }
+    total += sum - static_cast<uint64_t>(n) * zero;
   }
 
-  double value() const {
-    uint64_t shift_bits, total = 0;
-    memcpy(&shift_bits, &shift, sizeof shift);
-    for (int i = 0; i < 8; i++) total += lanes[i];
-    return static_cast<double>(static_cast<int64_t>(total - count * shift_bits)) / static_cast<double>(int64_t{1} << bits);
-  }
+  double value() const { return static_cast<double>(static_cast<int64_t>(total)) / static_cast<double>(int64_t{1} << bits); }
 };
 
 struct Sums {
   FixedSum<40> loss;
-  FixedSum<30> entropy, kl, ratio, difference;
+  FixedSum<30> entropy, kl, ratio, distance;
   v16i low = {}, high = {};
-  v16f ratio_min = broadcast(kInfinity), ratio_max = broadcast(-kInfinity), difference_max = {};
+  v16f ratio_min = broadcast(kInfinity), ratio_max = broadcast(-kInfinity), distance_max = {};
   v16f poison = {};  // NaN once an input was not finite
 };
 
 /** Where the next sixteen tokens are read. */
 struct Lanes {
-  const float *logp, *old_logp, *ref_logp, *advantage, *weight, *entropy;
+  const float *logp, *old_logp, *ref_logp, *advantage, *weight;
 };
 
 struct Padding {
-  float logp[16], old_logp[16], ref_logp[16], advantage[16], weight[16], entropy[16];
+  float logp[16], old_logp[16], ref_logp[16], advantage[16], weight[16];
 };
 
 RECTIFY_INLINE const float* pad(float* to, const float* from, int64_t n) {
@@ -78,53 +73,69 @@ RECTIFY_INLINE const float* pad(float* to, const float* from, int64_t n) {
   return to;
 }
 
+RECTIFY_INLINE void add_wide(double* sum, v16f x) {
+  float lanes[16];
+  store16(lanes, x);
+  for (int i = 0; i < 16; i++) sum[i] += static_cast<double>(lanes[i]);
+}
+
+RECTIFY_INLINE double total(const double* lanes) {
+  double sum = 0;
+  for (int i = 0; i < 16; i++) sum += lanes[i];
+  return sum;
+}
+
 enum class Form { clip, cispo, sapo };
 enum class Kl { none, k1, k2, k3 };
 
-/** Tokens [begin, end), every one with the ratio of its sequence if `sequence`; returns the gradient for that log-ratio. */
+/** Tokens [begin, end) of one block, every one with the ratio of its sequence if `sequence`, whose gradient is summed. */
 template <Form form, Kl kl, bool sequence>
-double pass(float* dlogp, Sums& sums, const Lanes& in, int64_t begin, int64_t end, v16f sequence_ratio, const GrpoConfig& c) {
-  const v16i index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+void block(float* dlogp, double* sequence_gradient, Terms& terms, Sums& sums, const Lanes& in, int64_t begin, int64_t end,
+           v16f sequence_ratio, const GrpoConfig& c) {
   const v16f zero = {}, one = broadcast(1);
   const v16f low = broadcast(1 - c.epsilon), high = broadcast(1 + c.epsilon_high), cap = broadcast(c.epsilon_high);
-  const v16f delta = broadcast(c.delta), beta = broadcast(c.beta);
+  const v16f delta = broadcast(c.delta), beta = broadcast(c.beta), nothing = broadcast(-kInfinity);
+  const v16f top_positive = min16(delta, high), top_negative = max16(delta, high);
   const v16f tau_pos = broadcast(c.sapo_temperature_pos), tau_neg = broadcast(c.sapo_temperature_neg);
-  Sums s = sums;
-  v8d sequence_gradient = {};
+  const v16f scale_pos = 4.0f / tau_pos, scale_neg = 4.0f / tau_neg;
+  const v16f loss_limit = broadcast(decltype(sums.loss)::limit), limit = broadcast(decltype(sums.ratio)::limit);
+  v16i clipped_low = sums.low, clipped_high = sums.high;
+  v16f poison = sums.poison;
   Padding padding;
   for (int64_t i = begin; i < end; i += 16) {
-    Lanes at = {in.logp + i, in.old_logp + i, kl == Kl::none ? nullptr : in.ref_logp + i, in.advantage + i, in.weight + i,
-                in.entropy ? in.entropy + i : nullptr};
-    const int64_t n = end - i;
-    // One copy of the arithmetic serves full and partial blocks: a token's bits never depend on where its block begins.
+    Lanes at = {in.logp + i, in.old_logp + i, kl == Kl::none ? nullptr : in.ref_logp + i, in.advantage + i, in.weight + i};
+    const int64_t n = end - i, t = i - begin;
+    // One copy of the arithmetic serves full and partial vectors: a token's bits never depend on where the cut is.
     if (n < 16)
-      at = {pad(padding.logp, at.logp, n),           pad(padding.old_logp, at.old_logp, n),
-            pad(padding.ref_logp, at.ref_logp, n),   pad(padding.advantage, at.advantage, n),
-            pad(padding.weight, at.weight, n),       pad(padding.entropy, at.entropy, n)};
-    const v16i used = index < (v16i{} + static_cast<int32_t>(n < 16 ? n : 16));
+      at = {pad(padding.logp, at.logp, n), pad(padding.old_logp, at.old_logp, n), pad(padding.ref_logp, at.ref_logp, n),
+            pad(padding.advantage, at.advantage, n), pad(padding.weight, at.weight, n)};
 
     const v16f logp = load16(at.logp), a = load16(at.advantage), w = load16(at.weight);
     const v16f difference = logp - load16(at.old_logp);
     const v16f ratio = sequence ? sequence_ratio : exp16(difference);
-    v16f poison = difference * zero + a * zero + w * zero;
+    poison = poison + difference * zero;
+    poison = poison + a * zero;
+    poison = poison + w * zero;
 
     v16f value, direct = {}, through = {};  // this token's loss; its derivatives by logp (ratio fixed) and by the log-ratio
     if constexpr (form == Form::clip) {
-      const v16f below_delta = min16(ratio, delta), clamped = min16(max16(ratio, low), high);
-      const v16f first = below_delta * a, second = clamped * a;
-      const v16i active = ((first <= second) & (ratio <= delta)) | ((first > second) & (ratio >= low) & (ratio <= high));
-      value = -min16(first, second);
-      through = select16(active, -(a * ratio), zero);
-      s.low -= (below_delta < low) & (a < zero);
-      s.high -= (below_delta > high) & (a > zero);
+      // The smaller of the two is A times the ratio held within bounds that depend on the sign of A.
+      const v16i positive = less16(zero, a);
+      const v16f held = min16(max16(ratio, select16(positive, nothing, low)), select16(positive, top_positive, top_negative));
+      value = -(held * a);
+      through = select16(equal16(held, ratio), value, zero);
+      const v16f counted = min16(ratio, delta);
+      clipped_low -= less16(counted, low) & less16(a, zero);
+      clipped_high -= less16(high, counted) & positive;
     } else if constexpr (form == Form::cispo) {
       direct = -(min16(ratio, cap) * a);
       value = direct * logp;
-      s.high -= (ratio > cap) & (a > zero);
+      clipped_high -= less16(cap, ratio) & less16(zero, a);
     } else {
-      const v16f tau = select16(a > zero, tau_pos, tau_neg);
+      const v16i positive = less16(zero, a);
+      const v16f tau = select16(positive, tau_pos, tau_neg);
       const v16f gate = one / (one + exp16(tau * (one - ratio)));
-      value = -(gate * (4.0f / tau) * a);
+      value = -(gate * select16(positive, scale_pos, scale_neg) * a);
       through = -(4.0f * gate * (one - gate) * a) * ratio;
     }
     if constexpr (kl != Kl::none) {
@@ -143,38 +154,48 @@ double pass(float* dlogp, Sums& sums, const Lanes& in, int64_t begin, int64_t en
       value = value + beta * k;
       direct = direct + beta * slope;
       poison = poison + d * zero;
-      s.kl.add(k);
-    }
-    if (at.entropy) {
-      const v16f entropy = load16(at.entropy);
-      poison = poison + entropy * zero;
-      s.entropy.add(entropy);
+      store16(terms.kl + t, min16(max16(k, -limit), limit));
     }
     const v16f gradient = (sequence ? direct : direct + through) * w;
     if (n >= 16) store16(dlogp + i, gradient);
     else store16_part(dlogp + i, gradient, n);
-    if constexpr (sequence) {
-      const Halves h = widen(through * w);
-      sequence_gradient += h.low;
-      sequence_gradient += h.high;
-    }
-
-    const v16f distance = max16(difference, -difference);
-    s.loss.add(value * w);
-    s.ratio.add(select16(used, ratio, zero));
-    s.difference.add(distance);
-    s.ratio_min = min16(s.ratio_min, select16(used, ratio, s.ratio_min));
-    s.ratio_max = max16(s.ratio_max, select16(used, ratio, s.ratio_max));
-    s.difference_max = max16(s.difference_max, distance);
-    s.poison = s.poison + poison;
+    if constexpr (sequence) add_wide(sequence_gradient, through * w);
+    store16(terms.loss + t, min16(max16(value * w, -loss_limit), loss_limit));
+    store16(terms.ratio + t, min16(ratio, limit));
+    store16(terms.distance + t, min16(max16(difference, -difference), limit));
   }
-  sums = s;
-  double total = 0;
-  for (int i = 0; i < 8; i++) total += sequence_gradient[i];
-  return total;
+  sums.low = clipped_low, sums.high = clipped_high, sums.poison = poison;
 }
 
-using Pass = double (*)(float*, Sums&, const Lanes&, int64_t, int64_t, v16f, const GrpoConfig&);
+/** Tokens [begin, end); returns the gradient for the log-ratio of their sequence. */
+template <Form form, Kl kl, bool sequence>
+double pass(float* dlogp, Sums& sums, const Lanes& in, const float* entropy, int64_t begin, int64_t end, v16f sequence_ratio,
+            const GrpoConfig& c) {
+  double sequence_gradient[16] = {};
+  Terms terms;
+  for (int64_t from = begin; from < end; from += kBlock) {
+    const int64_t n = end - from < kBlock ? end - from : kBlock;
+    block<form, kl, sequence>(dlogp, sequence_gradient, terms, sums, in, from, from + n, sequence_ratio, c);
+    sums.loss.add(terms.loss, n);
+    sums.ratio.add(terms.ratio, n);
+    sums.distance.add(terms.distance, n);
+    if (kl != Kl::none) sums.kl.add(terms.kl, n);
+    if (entropy) sums.entropy.add(entropy + from, n);
+    for (int64_t i = 0; i < n; i += 16) {
+      const v16f ratio = n - i < 16 ? load16_part(terms.ratio + i, n - i, terms.ratio[0]) : load16(terms.ratio + i);
+      sums.ratio_min = min16(ratio, sums.ratio_min);
+      sums.ratio_max = max16(ratio, sums.ratio_max);
+      sums.distance_max = max16(load16(terms.distance + i), sums.distance_max);  // zero in the padding
+      if (entropy) {
+        const float* at = entropy + from + i;
+        sums.poison = sums.poison + (n - i < 16 ? load16_part(at, n - i, 0) : load16(at)) * v16f{};
+      }
+    }
+  }
+  return total(sequence_gradient);
+}
+
+using Pass = double (*)(float*, Sums&, const Lanes&, const float*, int64_t, int64_t, v16f, const GrpoConfig&);
 
 template <Form form, Kl kl>
 Pass pass_of(bool sequence) {
@@ -197,17 +218,13 @@ Pass choose(const GrpoConfig& c) {
 
 /** exp(mean(logp - old_logp)) over one sequence. */
 v16f ratio_of(const Lanes& in, int64_t begin, int64_t end) {
-  v8d sum = {};
+  double sum[16] = {};
   for (int64_t i = begin; i < end; i += 16) {
     const int64_t n = end - i;
-    const Halves h = widen(n < 16 ? load16_part(in.logp + i, n, 0) - load16_part(in.old_logp + i, n, 0)
-                                  : load16(in.logp + i) - load16(in.old_logp + i));
-    sum += h.low;
-    sum += h.high;
+    add_wide(sum, n < 16 ? load16_part(in.logp + i, n, 0) - load16_part(in.old_logp + i, n, 0)
+                         : load16(in.logp + i) - load16(in.old_logp + i));
   }
-  double total = 0;
-  for (int i = 0; i < 8; i++) total += sum[i];
-  return exp16(broadcast(static_cast<float>(total / static_cast<double>(end - begin))));
+  return exp16(broadcast(static_cast<float>(total(sum) / static_cast<double>(end - begin))));
 }
 
 [[noreturn]] void refuse(const char* what) { throw std::runtime_error(what); }
@@ -240,14 +257,14 @@ void grpo_loss(Device&, float* dlogp, LossStats* stats, GrpoInputs in, GrpoConfi
   if (c.sequence_level && in.begin[in.sequences] - in.begin[0] != in.tokens)
     refuse("grpo_loss: expected the sequences to hold all tokens, got other lengths");
   const float* old_logp = in.old_logp ? in.old_logp : in.logp;
-  const Lanes lanes = {in.logp, old_logp, in.ref_logp, in.advantage, in.weight, in.entropy};
+  const Lanes lanes = {in.logp, old_logp, in.ref_logp, in.advantage, in.weight};
   const Pass run = choose(c);
   Sums sums;
-  if (!c.sequence_level) run(dlogp, sums, lanes, 0, in.tokens, v16f{}, c);
+  if (!c.sequence_level) run(dlogp, sums, lanes, in.entropy, 0, in.tokens, v16f{}, c);
   for (int64_t s = 0; c.sequence_level && s < in.sequences; s++) {
     const int64_t begin = in.begin[s] - in.begin[0], end = in.begin[s + 1] - in.begin[0];
     if (begin >= end) continue;
-    const double gradient = run(dlogp, sums, lanes, begin, end, ratio_of(lanes, begin, end), c);
+    const double gradient = run(dlogp, sums, lanes, in.entropy, begin, end, ratio_of(lanes, begin, end), c);
     const float share = static_cast<float>(gradient / static_cast<double>(end - begin));
     for (int64_t i = begin; i < end; i++) dlogp[i] += share;
   }
@@ -269,9 +286,9 @@ void grpo_loss(Device&, float* dlogp, LossStats* stats, GrpoInputs in, GrpoConfi
   stats->entropy_sum += sums.entropy.value();
   stats->kl_sum += sums.kl.value();
   stats->ratio_sum += sums.ratio.value();
-  stats->logp_difference_sum += sums.difference.value();
+  stats->logp_difference_sum += sums.distance.value();
   const double least = -static_cast<double>(largest16(-sums.ratio_min)), most = static_cast<double>(largest16(sums.ratio_max));
-  const double furthest = static_cast<double>(largest16(sums.difference_max));
+  const double furthest = static_cast<double>(largest16(sums.distance_max));
   if (least < stats->ratio_min) stats->ratio_min = least;
   if (most > stats->ratio_max) stats->ratio_max = most;
   if (furthest > stats->logp_difference_max) stats->logp_difference_max = furthest;

@@ -98,7 +98,8 @@ struct GrpoInputs {
   const int32_t* begin = nullptr;   // (sequences + 1)
 };
 
-/** Sums over tokens; those of the parts of a batch add up to those of the whole, to the bit. */
+/** Sums over tokens; those of the parts of a batch add up to those of the whole, to the bit. A token counts at most 2^20,
+ *  in the loss 2^10. */
 struct LossStats {
   double loss = 0;
   int64_t tokens = 0, sequences = 0;

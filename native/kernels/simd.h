@@ -36,12 +36,43 @@ RECTIFY_INLINE v16f load16_part(const float* p, int64_t n, float fill) {
 
 RECTIFY_INLINE void store16_part(float* p, v16f v, int64_t n) { memcpy(p, &v, static_cast<size_t>(n) * sizeof(float)); }
 
-RECTIFY_INLINE v16f select16(v16i mask, v16f yes, v16f no) {
-  return (v16f)(((v16i)yes & mask) | ((v16i)no & ~mask));
-}
+// GCC takes a comparison of vectors wider than the machine's apart into scalars, so those are done on pieces that fit.
+#if defined(__AVX512F__)
+constexpr int kPieceLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kPieceLanes = 8;
+#else
+constexpr int kPieceLanes = 4;
+#endif
+typedef float PieceF __attribute__((vector_size(kPieceLanes * 4)));
+typedef int32_t PieceI __attribute__((vector_size(kPieceLanes * 4)));
 
-RECTIFY_INLINE v16f max16(v16f a, v16f b) { return select16(a > b, a, b); }
-RECTIFY_INLINE v16f min16(v16f a, v16f b) { return select16(a < b, a, b); }
+#define RECTIFY_BY_PIECES(Result, result, expression)             \
+  PieceF x[16 / kPieceLanes], y[16 / kPieceLanes];                \
+  Result r[16 / kPieceLanes];                                     \
+  memcpy(x, &a, sizeof x);                                        \
+  memcpy(y, &b, sizeof y);                                        \
+  for (int i = 0; i < 16 / kPieceLanes; i++) r[i] = (expression); \
+  result all;                                                     \
+  memcpy(&all, r, sizeof r);                                      \
+  return all
+
+/** Minus one where true, zero where not. */
+RECTIFY_INLINE v16i less16(v16f a, v16f b) { RECTIFY_BY_PIECES(PieceI, v16i, x[i] < y[i]); }
+RECTIFY_INLINE v16i equal16(v16f a, v16f b) { RECTIFY_BY_PIECES(PieceI, v16i, x[i] == y[i]); }
+
+/** The second where one is NaN. */
+RECTIFY_INLINE v16f max16(v16f a, v16f b) { RECTIFY_BY_PIECES(PieceF, v16f, x[i] > y[i] ? x[i] : y[i]); }
+RECTIFY_INLINE v16f min16(v16f a, v16f b) { RECTIFY_BY_PIECES(PieceF, v16f, x[i] < y[i] ? x[i] : y[i]); }
+#undef RECTIFY_BY_PIECES
+
+RECTIFY_INLINE v16f select16(v16i mask, v16f yes, v16f no) {
+#if defined(__AVX512F__)
+  return mask ? yes : no;
+#else
+  return (v16f)(((v16i)yes & mask) | ((v16i)no & ~mask));
+#endif
+}
 
 /** Lanes added in the fixed order ((0+8)+(4+12)) + ... : halves folded onto each other. */
 RECTIFY_INLINE float sum16(v16f v) {
@@ -60,13 +91,11 @@ RECTIFY_INLINE float largest16(v16f v) {
   return a[0];
 }
 
-/** e^x, within 2 ulp for |x| < 87; 0 below -87.3, +huge above 88.7. NaN stays NaN. */
+/** e^x, within 2 ulp for |x| < 87; 0 below -87.3, 2.4e38 above 88.37. NaN stays NaN. */
 RECTIFY_INLINE v16f exp16(v16f x) {
-  const v16f low = broadcast(-87.33654f), high = broadcast(88.72283f);
-  const v16i under = x < low;
-  const v16i nan = x != x;
-  const v16f original = x;
-  x = min16(max16(x, low), high);
+  const v16f low = broadcast(-87.33654f), high = broadcast(88.37626f);
+  const v16i under = less16(x, low);
+  x = min16(high, max16(low, x));
   const v16f magic = broadcast(12582912.0f);  // 1.5 * 2^23: adding and subtracting rounds to the nearest integer
   const v16f shifted = x * 1.44269504f + magic;
   const v16f n = shifted - magic;
@@ -81,13 +110,8 @@ RECTIFY_INLINE v16f exp16(v16f x) {
   const v16f r2 = r * r;
   p = p * r2 + r;
   p = p + 1.0f;
-  // Scale by 2^n in two steps: 2^128 itself does not exist.
-  const v16i e = ((v16i)shifted - (v16i)magic);
-  const v16i half = e >> 1;
-  p = p * (v16f)((half + 127) << 23);
-  p = p * (v16f)((e - half + 127) << 23);
-  p = select16(under, v16f{}, p);
-  return select16(nan, original, p);
+  p = p * (v16f)(((v16i)shifted << 23) + (127 << 23));  // 2^n: the low bits of `shifted` are n
+  return select16(under, v16f{}, p);
 }
 
 /** Splits [0, n) into one range per thread in multiples of `grain`; every thread runs body(begin, end, thread) if its range

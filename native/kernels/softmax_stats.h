@@ -49,7 +49,7 @@ RECTIFY_INLINE void add_tile(SoftmaxStats& stats, const float* z, int64_t n) {
     const v16f zero = {};
     float mask[16];
     for (int64_t k = 0; k < 16; k++) mask[k] = k < n - i ? 1.0f : 0.0f;
-    e = select16(load16(mask) > zero, e, zero);
+    e = select16(less16(zero, load16(mask)), e, zero);
     stats.s = stats.s + e;
     stats.u = stats.u + v * e;
   }
