@@ -1,0 +1,324 @@
+// The whole model against itself laid out otherwise: a forest against naive separate sequences, decode against the training
+// forward (both to the bit), threads, micro-batches, recomputation; and the gradient against finite differences of the loss.
+// Parity with transformers is judged by the goldens in test/engine.
+#include "../model/model.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "check.h"
+
+using namespace rectify;
+using test::Random;
+
+namespace {
+
+ModelConfig tiny(bool qwen3) {
+  ModelConfig c;
+  c.vocab_size = 53, c.hidden_size = 24, c.intermediate_size = 40, c.layers = 2;
+  c.heads = 4, c.kv_heads = 2, c.head_dim = qwen3 ? 10 : 6;
+  c.qkv_bias = !qwen3, c.qk_norm = qwen3, c.tie_word_embeddings = !qwen3;
+  c.max_position_embeddings = 512, c.initializer_range = 0.3f;
+  return c;
+}
+
+ModelOptions options(Dtype dtype = Dtype::f32) {
+  ModelOptions o;
+  o.dtype = dtype, o.max_batch_tokens = 2048, o.max_decode_rows = 3, o.memory_limit = size_t{1} << 30;
+  return o;
+}
+
+/** Norms and biases away from one and zero, so that their gradients are not trivial. */
+void randomize(Model& model, uint64_t seed, float range) {
+  Random random(seed);
+  for (const NamedTensor& t : model.weights().layout().tensors) {
+    std::vector<float> values(static_cast<size_t>(t.rows * t.cols));
+    for (float& v : values) v = static_cast<float>((t.vector ? 1.0 : 0.0) + range * random.normal());
+    model.weights().load(t, values.data(), Dtype::f32);
+  }
+  model.weights().pack();
+}
+
+struct Segment {
+  int parent, parent_length;
+  std::vector<int32_t> tokens;
+};
+
+Forest forest(const std::vector<Segment>& segments, const ModelConfig& c) {
+  std::vector<int32_t> parent, keep, length, tokens;
+  for (const Segment& s : segments) {
+    parent.push_back(s.parent), keep.push_back(s.parent_length), length.push_back(static_cast<int32_t>(s.tokens.size()));
+    tokens.insert(tokens.end(), s.tokens.begin(), s.tokens.end());
+  }
+  return Forest::make(parent, keep, length, tokens, c.vocab_size, c.max_position_embeddings);
+}
+
+std::vector<int32_t> random_ids(Random& random, int64_t n, int64_t vocab) {
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < n; i++) ids.push_back(static_cast<int32_t>(random.below(vocab)));
+  return ids;
+}
+
+/** A prompt, three responses, answer branches inside and at the ends of two of them; crosses page boundaries. */
+std::vector<Segment> bushy(Random& random, int64_t vocab) {
+  std::vector<Segment> s{{-1, 0, random_ids(random, 37, vocab)}};
+  for (int64_t n : {70, 33, 1}) s.push_back({0, 37, random_ids(random, n, vocab)});
+  for (int at : {1, 31, 32, 33, 64, 70}) s.push_back({1, at, random_ids(random, 4, vocab)});
+  s.push_back({2, 33, random_ids(random, 3, vocab)});
+  s.push_back({0, 37, random_ids(random, 5, vocab)});
+  s.push_back({-1, 0, random_ids(random, 9, vocab)});
+  s.push_back({12, 4, random_ids(random, 6, vocab)});
+  return s;
+}
+
+std::vector<int32_t> path(const std::vector<Segment>& s, size_t leaf) {
+  std::vector<int32_t> ids = s[leaf].tokens;
+  for (int at = static_cast<int>(leaf); s[static_cast<size_t>(at)].parent >= 0;) {
+    const Segment& here = s[static_cast<size_t>(at)];
+    const auto& up = s[static_cast<size_t>(here.parent)].tokens;
+    ids.insert(ids.begin(), up.begin(), up.begin() + here.parent_length);
+    at = here.parent;
+  }
+  return ids;
+}
+
+bool same_bits(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b)); }
+
+void forest_equals_sequences(Device& device, bool qwen3, Dtype dtype) {
+  const ModelConfig c = tiny(qwen3);
+  Model model(device, c, options(dtype));
+  randomize(model, 1, 0.3f);
+  Random random(2);
+  const auto segments = bushy(random, c.vocab_size);
+  const Forest whole = forest(segments, c);
+  std::vector<float> logp, entropy;
+  model.logprobs(whole, {}, 0.7f, false, logp, entropy);
+  for (size_t s = 0; s < segments.size(); s++) {
+    const auto ids = path(segments, s);
+    std::vector<float> alone, alone_entropy;
+    model.logprobs(forest({{-1, 0, ids}}, c), {}, 0.7f, false, alone, alone_entropy);
+    const size_t own = segments[s].tokens.size(), first = static_cast<size_t>(whole.row_begin[s]);
+    bool equal = true;
+    for (size_t i = 0; i < own; i++) {
+      equal &= same_bits(logp[first + i], alone[ids.size() - own + i]);
+      equal &= same_bits(entropy[first + i], alone_entropy[ids.size() - own + i]);
+    }
+    CHECK(equal);
+  }
+}
+
+void decode_equals_forward(Device& device, bool qwen3, Dtype dtype) {
+  const ModelConfig c = tiny(qwen3);
+  Model model(device, c, options(dtype));
+  randomize(model, 3, 0.2f);
+  Random random(4);
+  GenerateRequest request;
+  for (int64_t n : {5, 40, 1}) request.prompts.push_back(random_ids(random, n, c.vocab_size));
+  request.prompt_keys = {7, 8, 9};
+  request.samples = 2;
+  request.max_tokens = 45;
+  request.sampling.temperature = 0.9f;
+  request.sampling.seed = 11, request.sampling.step = 2;
+  request.stop_tokens = {3};
+  std::atomic<bool> cancel{false};
+  std::atomic<int64_t> generated{0};
+  const auto completions = model.generate(request, {}, cancel, generated);
+  CHECK(completions.size() == 6);
+  int64_t tokens = 0;
+  for (const Completion& done : completions) {
+    std::vector<float> logp, entropy;
+    const auto& prompt = request.prompts[static_cast<size_t>(done.prompt)];
+    model.logprobs(forest({{-1, 0, prompt}, {0, static_cast<int>(prompt.size()), done.ids}}, c), {}, 0.9f, false, logp, entropy);
+    bool equal = true;
+    for (size_t i = 0; i < done.ids.size(); i++) {
+      equal &= same_bits(logp[prompt.size() + i], done.logprobs[i]);
+      equal &= same_bits(entropy[prompt.size() + i], done.entropy[i]);
+    }
+    CHECK(equal);
+    CHECK(done.finish == (done.ids.back() == 3 ? FinishReason::stop : FinishReason::length));
+    tokens += static_cast<int64_t>(done.ids.size());
+  }
+  CHECK(tokens == generated.load());
+  // One prompt alone, one row at a time, in its own batch: the same words.
+  GenerateRequest alone = request;
+  alone.prompts = {request.prompts[1]};
+  alone.prompt_keys = {8};
+  const auto again = model.generate(alone, {}, cancel, generated);
+  for (size_t s = 0; s < 2; s++) CHECK(again[s].ids == completions[2 + s].ids);
+}
+
+/** A train request whose every field matters. */
+TrainRequest grpo_request(const Forest& f, Random& random, bool sequence_level) {
+  TrainRequest r;
+  r.temperature = 0.8f;
+  r.grpo.loss_type = LossType::dapo;
+  r.grpo.epsilon = 5, r.grpo.epsilon_high = 5;  // no kink near: finite differences must see a smooth loss
+  r.grpo.sequence_level = sequence_level;
+  r.grpo.beta = 0.05f;
+  r.grpo.num_sequences = 3, r.grpo.num_tokens = 17;
+  for (int64_t t = 0; t < f.rows(); t++) {
+    r.mask.push_back(f.predictor(t) >= 0 && t % 3 != 0);
+    r.advantages.push_back(static_cast<float>(random.normal()));
+    r.old_logp.push_back(static_cast<float>(-3.5 + 0.3 * random.normal()));
+    r.ref_logp.push_back(static_cast<float>(-3.5 + 0.3 * random.normal()));
+  }
+  return r;
+}
+
+std::vector<float> gradient(Model& model, const NamedTensor& t) {
+  const Tensor g = model.weights().grad(t.parameter);
+  const float* from = g.f32() + (t.vector ? t.row : t.row * t.cols);
+  return {from, from + t.rows * t.cols};
+}
+
+void gradient_is_the_slope(Device& device, bool qwen3, bool sequence_level) {
+  const ModelConfig c = tiny(qwen3);
+  Model model(device, c, options());
+  randomize(model, 5, 0.25f);
+  Random random(6);
+  const std::vector<Segment> segments{{-1, 0, random_ids(random, 6, c.vocab_size)},
+                                      {0, 6, random_ids(random, 7, c.vocab_size)},
+                                      {0, 4, random_ids(random, 5, c.vocab_size)},
+                                      {1, 3, random_ids(random, 4, c.vocab_size)}};
+  const Forest f = forest(segments, c);
+  const TrainRequest request = grpo_request(f, random, sequence_level);
+  model.weights().zero_grad();
+  model.train(f, request);
+  std::vector<std::vector<float>> gradients;
+  for (const NamedTensor& t : model.weights().layout().tensors) gradients.push_back(gradient(model, t));
+  for (size_t i = 0; i < gradients.size(); i++) {
+    const NamedTensor& t = model.weights().layout().tensors[i];
+    const size_t n = gradients[i].size();
+    // Along a random direction the loss must change by <gradient, direction>.
+    std::vector<float> start(n), moved(n), direction(n);
+    model.weights().read(t, start.data());
+    double expected = 0;
+    for (size_t k = 0; k < n; k++) direction[k] = static_cast<float>(random.normal());
+    const float step = 2e-3f / std::sqrt(static_cast<float>(n));
+    double losses[2];
+    for (int side = 0; side < 2; side++) {
+      for (size_t k = 0; k < n; k++) moved[k] = start[k] + (side ? step : -step) * direction[k];
+      model.weights().load(t, moved.data(), Dtype::f32);
+      model.weights().pack();
+      losses[side] = model.train(f, request).loss;
+    }
+    model.weights().load(t, start.data(), Dtype::f32);
+    model.weights().pack();
+    for (size_t k = 0; k < n; k++) expected += static_cast<double>(gradients[i][k]) * direction[k];
+    const double slope = (losses[1] - losses[0]) / (2.0 * step);
+    // The loss is a sum of f32 log-probabilities: its rounding over the step is what limits the slope.
+    CHECK_NEAR(slope, expected, 2e-2 * std::fabs(expected) + 5e-3 * std::sqrt(static_cast<double>(n)));
+  }
+}
+
+/** The gradient of the same batch, cut or laid out by `run`. */
+std::vector<float> all_gradients(Device& device, const ModelConfig& c, const ModelOptions& o, const std::function<void(Model&)>& run) {
+  Model model(device, c, o);
+  randomize(model, 7, 0.3f);
+  model.weights().zero_grad();
+  run(model);
+  const Tensor g = model.weights().flat_grad();
+  return {g.f32(), g.f32() + g.size()};
+}
+
+void layouts_agree(Device& device, Device& threaded, bool qwen3) {
+  const ModelConfig c = tiny(qwen3);
+  Random random(8);
+  const auto segments = bushy(random, c.vocab_size);
+  const Forest f = forest(segments, c);
+  const TrainRequest request = grpo_request(f, random, false);
+  const auto base = all_gradients(device, c, options(), [&](Model& m) { m.train(f, request); });
+  const auto more_threads = all_gradients(threaded, c, options(), [&](Model& m) { m.train(f, request); });
+  CHECK(base == more_threads);
+  ModelOptions recompute = options();
+  recompute.gradient_checkpointing = true;
+  CHECK(base == all_gradients(device, c, recompute, [&](Model& m) { m.train(f, request); }));
+
+  // The same loss over naive sequences: every path alone, only its own tokens masked in.
+  const auto naive = all_gradients(device, c, options(), [&](Model& m) {
+    for (size_t s = 0; s < segments.size(); s++) {
+      const auto ids = path(segments, s);
+      const Forest one = forest({{-1, 0, ids}}, c);
+      TrainRequest part = request;
+      const size_t own = segments[s].tokens.size(), first = static_cast<size_t>(f.row_begin[s]);
+      part.mask.assign(ids.size(), 0);
+      part.advantages.assign(ids.size(), 0), part.old_logp = part.advantages, part.ref_logp = part.advantages;
+      for (size_t i = 0; i < own; i++) {
+        const size_t to = ids.size() - own + i;
+        part.mask[to] = request.mask[first + i];
+        part.advantages[to] = request.advantages[first + i];
+        part.old_logp[to] = request.old_logp[first + i];
+        part.ref_logp[to] = request.ref_logp[first + i];
+      }
+      m.train(one, part);
+    }
+  });
+  double worst = 0, scale = 0;
+  for (size_t i = 0; i < base.size(); i++) {
+    worst = std::max(worst, std::fabs(static_cast<double>(base[i]) - naive[i]));
+    scale = std::max(scale, std::fabs(static_cast<double>(base[i])));
+  }
+  CHECK(scale > 0.01);
+  CHECK(worst <= 2e-5 * scale);  // other order of the same f32 additions
+
+  // Two trees in two calls or one: the same bits.
+  std::vector<Segment> left(segments.begin(), segments.begin() + 12), right(segments.begin() + 12, segments.end());
+  right[1].parent = 0;
+  const size_t cut = static_cast<size_t>(f.row_begin[12]);
+  const auto slice = [&](size_t from, size_t to) {
+    TrainRequest r = request;
+    r.mask.assign(request.mask.begin() + static_cast<long>(from), request.mask.begin() + static_cast<long>(to));
+    r.advantages.assign(request.advantages.begin() + static_cast<long>(from), request.advantages.begin() + static_cast<long>(to));
+    r.old_logp.assign(request.old_logp.begin() + static_cast<long>(from), request.old_logp.begin() + static_cast<long>(to));
+    r.ref_logp.assign(request.ref_logp.begin() + static_cast<long>(from), request.ref_logp.begin() + static_cast<long>(to));
+    return r;
+  };
+  const auto in_two = all_gradients(device, c, options(), [&](Model& m) {
+    m.train(forest(left, c), slice(0, cut));
+    m.train(forest(right, c), slice(cut, static_cast<size_t>(f.rows())));
+  });
+  CHECK(base == in_two);
+}
+
+void bad_forests_are_refused() {
+  const ModelConfig c = tiny(false);
+  const auto refused = [&](std::vector<int32_t> parent, std::vector<int32_t> keep, std::vector<int32_t> length,
+                           std::vector<int32_t> tokens, const std::string& where) {
+    try {
+      Forest::make(parent, keep, length, tokens, c.vocab_size, c.max_position_embeddings);
+    } catch (const std::runtime_error& error) {
+      return std::string(error.what()).rfind("forest." + where, 0) == 0;
+    }
+    return false;
+  };
+  CHECK(refused({}, {}, {}, {}, "length"));
+  CHECK(refused({-1, 1}, {0, 1}, {1, 1}, {0, 0}, "parent[1]"));
+  CHECK(refused({-1, 0}, {0, 2}, {1, 1}, {0, 0}, "parentLength[1]"));
+  CHECK(refused({-1, 0}, {0, 0}, {1, 1}, {0, 0}, "parentLength[1]"));
+  CHECK(refused({-1}, {1}, {1}, {0}, "parentLength[0]"));
+  CHECK(refused({-1}, {0}, {0}, {}, "length[0]"));
+  CHECK(refused({-1}, {0}, {2}, {0}, "tokens"));
+  CHECK(refused({-1}, {0}, {1}, {0, 0}, "tokens"));
+  CHECK(refused({-1}, {0}, {1}, {53}, "tokens[0]"));
+  CHECK(refused({-1}, {0}, {1}, {-1}, "tokens[0]"));
+  CHECK(refused({-1}, {0}, {513}, std::vector<int32_t>(513, 0), "length[0]"));
+  CHECK(refused({-1, 0}, {0}, {1, 1}, {0, 0}, "parentLength"));
+}
+
+}  // namespace
+
+int main() {
+  const auto devices = test::devices(1), threaded = test::devices(3);
+  for (size_t d = 0; d < devices.size(); d++) {
+    for (bool qwen3 : {false, true}) {
+      for (Dtype dtype : {Dtype::f32, Dtype::bf16}) {
+        forest_equals_sequences(*devices[d], qwen3, dtype);
+        decode_equals_forward(*threaded[d], qwen3, dtype);
+      }
+      layouts_agree(*devices[d], *threaded[d], qwen3);
+      for (bool sequence_level : {false, true}) gradient_is_the_slope(*devices[d], qwen3, sequence_level);
+    }
+  }
+  bad_forests_are_refused();
+  return test::finish("model");
+}
