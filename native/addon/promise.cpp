@@ -24,6 +24,8 @@ void settle(napi_env raw, napi_value, void*, void* data) {
   if (!raw) return;
   const Napi::Env env(raw);
   const Napi::HandleScope scope(env);
+  // Here and not on the engine's thread: Bun 1.4.5 drops a call whose function is released before the call has run.
+  napi_release_threadsafe_function(call->function, napi_tsfn_release);
   try {
     if (!call->failed) {
       try {
@@ -71,8 +73,7 @@ Worker::Job job(Call* call, std::shared_ptr<Environment> environment, std::funct
       delete call;
       return;
     }
-    if (napi_call_threadsafe_function(call->function, call, napi_tsfn_nonblocking) == napi_ok)
-      napi_release_threadsafe_function(call->function, napi_tsfn_release);
+    napi_call_threadsafe_function(call->function, call, napi_tsfn_nonblocking);
   };
 }
 

@@ -1,5 +1,5 @@
 // Promises answered from an engine's thread. Each call has a thread-safe function of its own, which keeps the process alive
-// while the call is in flight, is called once and released at once; when the environment is gone nothing is called at all.
+// while the call is in flight, is called once and released there; when the environment is gone nothing is called at all.
 #pragma once
 #include <napi.h>
 
