@@ -61,9 +61,12 @@ int64_t path_pages(PathPage* pages, const KvCache& cache, int64_t layer, const F
 
 /** scores[0 .. n) become e^(s - max), the rest of the last 16 zero; returns their sum. */
 float exponentiate(float* scores, int64_t n, float* max_score) {
-  for (int64_t j = n; j % 16 != 0; j++) scores[j] = -__builtin_inff();
-  v16f top = load16(scores);
-  for (int64_t j = 16; j < n; j += 16) top = max16(top, load16(scores + j));
+  const v16f none = broadcast(-__builtin_inff());
+  const int64_t last = (n - 1) / 16 * 16;
+  const v16f lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  v16f top = select16(less16(lane, broadcast(static_cast<float>(n - last))), load16(scores + last), none);
+  store16(scores + last, top);
+  for (int64_t j = 0; j < last; j += 16) top = max16(top, load16(scores + j));
   const float m = largest16(top);
   v16f sum = {};
   for (int64_t j = 0; j < n; j += 16) {

@@ -130,10 +130,11 @@ void attention_backward(Device& device, Tensor dqkv, Tensor dout, Tensor out, Te
   const int64_t D = heads.head_dim, S = forest.segments;
 
   // Shared index: each segment's tree (named by its root) and place among the tree's pages; each tree's pages and work.
-  const size_t index_bytes = (static_cast<size_t>(S) * 3 * sizeof(int32_t) + 63) / 64 * 64 + static_cast<size_t>(S) * 8;
+  const size_t work_at = (static_cast<size_t>(S) * 3 * sizeof(int32_t) + 63) / 64 * 64;
+  const size_t index_bytes = work_at + (static_cast<size_t>(S) * sizeof(int64_t) + 63) / 64 * 64;
   const auto fill = [&](char* memory) {
     int32_t *root = reinterpret_cast<int32_t*>(memory), *page_at = root + S, *pages = page_at + S;
-    auto* work = reinterpret_cast<int64_t*>(memory + (static_cast<size_t>(S) * 3 * sizeof(int32_t) + 63) / 64 * 64);
+    auto* work = reinterpret_cast<int64_t*>(memory + work_at);
     int64_t most = 0;
     for (int64_t s = 0; s < S; s++) {
       const int64_t rows = forest.row_begin[s + 1] - forest.row_begin[s];
@@ -152,7 +153,7 @@ void attention_backward(Device& device, Tensor dqkv, Tensor dout, Tensor out, Te
   char* index = static_cast<char*>(device.scratch(0, index_bytes + bytes));
   fill(index);
   const auto* root = reinterpret_cast<const int32_t*>(index);
-  const auto* work = reinterpret_cast<const int64_t*>(index + (static_cast<size_t>(S) * 3 * sizeof(int32_t) + 63) / 64 * 64);
+  const auto* work = reinterpret_cast<const int64_t*>(index + work_at);
   const Backward b{dqkv, dout, out, lse, qkv, forest, heads, root + S, heads.heads / heads.kv_heads,
                    1 / sqrtf(static_cast<float>(D))};
 

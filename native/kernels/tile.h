@@ -5,12 +5,11 @@
 
 namespace rectify::RECTIFY_TARGET {
 
+constexpr int kLanes = kPieceLanes;
 #if defined(__AVX512F__)
-constexpr int kLanes = 16, kTileRows = 12, kAccumulators = 24;
-#elif defined(__AVX2__)
-constexpr int kLanes = 8, kTileRows = 6, kAccumulators = 12;
+constexpr int kTileRows = 12, kAccumulators = 24;
 #else
-constexpr int kLanes = 4, kTileRows = 6, kAccumulators = 12;
+constexpr int kTileRows = 6, kAccumulators = 12;
 #endif
 
 /** How A lies in memory: A[m][k] at m * lda + k, or transposed at k * lda + m. */
