@@ -148,7 +148,11 @@ Napi::Value last_promise(Napi::Env env, const std::shared_ptr<Environment>& envi
                          const std::shared_ptr<Handle>& handle, std::function<Answer()> work) {
   Call* call = new_call(env);
   const Napi::Promise result = call->deferred.Promise();
-  handle->worker.close(job(call, environment, std::move(work)));
+  if (!handle->worker.close(job(call, environment, std::move(work)))) {
+    napi_release_threadsafe_function(call->function, napi_tsfn_release);
+    call->deferred.Resolve(env.Undefined());
+    delete call;
+  }
   return result;
 }
 

@@ -18,6 +18,13 @@ std::string error_text(const std::string& file, const char* what) {
   return file + ": " + what + ": " + std::strerror(errno);
 }
 
+/** The system would read a path only up to its first zero byte. */
+const char* path_text(const std::string& file) {
+  if (file.find('\0') != std::string::npos)
+    throw std::runtime_error("file: expected a path without zero bytes, got one that begins with \"" + std::string(file.c_str()) + '"');
+  return file.c_str();
+}
+
 uint16_t to_bf16(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
@@ -72,7 +79,7 @@ struct TensorFiles::Mapping {
   uint64_t bytes = 0;
 
   explicit Mapping(const std::string& file) {
-    const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int descriptor = open(path_text(file), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) throw std::runtime_error(error_text(file, "cannot open"));
     struct stat info {};
     const bool regular = fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode);
@@ -110,7 +117,7 @@ TensorWriter::TensorWriter(std::string file, Dtype dtype, const std::vector<Tens
                            const std::map<std::string, std::string>& metadata)
     : file_(std::move(file)), temporary_(file_ + ".tmp-" + std::to_string(getpid())), dtype_(dtype) {
   const std::string header = header_text(dtype, tensors, metadata, left_);
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  descriptor_ = open(path_text(temporary_), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) throw std::runtime_error(error_text(file_, "cannot write"));
   try {
     unsigned char length[8];

@@ -28,16 +28,17 @@ struct Worker::Queue {
     }
   }
 
-  void close(Job last, bool drop) {
+  bool close(Job last, bool drop) {
     std::deque<Job> dropped;  // destroyed after the lock is released
     {
       std::lock_guard lock(mutex);
-      if (closed) return;
+      if (closed) return false;
       closed = true;
       if (drop) dropped.swap(jobs);
       if (last) jobs.push_back(std::move(last));
     }
     ready.notify_one();
+    return true;
   }
 };
 
@@ -57,7 +58,7 @@ bool Worker::post(Job job) {
   return true;
 }
 
-void Worker::close(Job last) { queue_->close(std::move(last), false); }
+bool Worker::close(Job last) { return queue_->close(std::move(last), false); }
 void Worker::abandon(Job last) { queue_->close(std::move(last), true); }
 
 }  // namespace rectify

@@ -18,8 +18,8 @@ class Worker {
 
   /** False when closed: the job will not run. Jobs must not throw. */
   bool post(Job job);
-  /** Takes no more jobs; `last` runs after those queued, and then the thread ends. The first close counts. */
-  void close(Job last);
+  /** Takes no more jobs; `last` runs after those queued, and then the thread ends. False when closed before. */
+  bool close(Job last);
   /** As close, and drops the jobs that have not begun. */
   void abandon(Job last);
 
