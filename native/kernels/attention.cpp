@@ -93,15 +93,24 @@ struct Forward {
     KeyPage* keys;
   };
 
+  /** Calls body(i, row within the run, head) for queries begin + i, counted row by row, head by head. */
+  template <typename Body>
+  void for_queries(int64_t begin, int64_t count, int64_t kv_head, const Body& body) const {
+    int64_t at = begin / group, g = begin % group;
+    for (int64_t i = 0; i < count; i++) {
+      body(i, at, kv_head * group + g);
+      if (++g == group) g = 0, at++;
+    }
+  }
+
   /** Queries [begin, begin + count) of a run, counted row by row and head by head within one kv head. */
   void tile(const Workspace& w, int64_t pages, int64_t first_row, int64_t kv_head, int64_t begin, int64_t count) const {
     const int64_t D = heads.head_dim;
-    for (int64_t i = 0; i < count; i++) {
-      const int64_t row = first_row + (begin + i) / group, head = kv_head * group + (begin + i) % group;
-      const float* q = qkv.f32() + row * qkv.cols + head * D;
-      for (int64_t d = 0; d < D; d++) w.q[i * D + d] = q[d] * scale, w.sum[i * D + d] = 0;
-      w.length[i] = forest.position[row] + 1;
-    }
+    for_queries(begin, count, kv_head, [&](int64_t i, int64_t at, int64_t head) {
+      scale_columns(w.q + i * D, qkv.f32() + (first_row + at) * qkv.cols + head * D, scale, D);
+      w.length[i] = forest.position[first_row + at] + 1;
+    });
+    zero_columns(w.sum, count * D);
     const int64_t longest = w.length[count - 1];
     int64_t used = 0;
     for (; used < pages && w.path[used].start < longest; used++)
@@ -130,13 +139,11 @@ struct Forward {
       }
     }
 
-    for (int64_t i = 0; i < count; i++) {
-      const int64_t row = first_row + (begin + i) / group, head = kv_head * group + (begin + i) % group;
-      float* y = out.f32() + row * out.cols + head * D;
-      const float inverse = 1 / total[i];
-      for (int64_t d = 0; d < D; d++) y[d] = w.sum[i * D + d] * inverse;
+    for_queries(begin, count, kv_head, [&](int64_t i, int64_t at, int64_t head) {
+      const int64_t row = first_row + at;
+      scale_columns(out.f32() + row * out.cols + head * D, w.sum + i * D, 1 / total[i], D);
       if (lse) lse.f32()[row * lse.cols + head] = top[i] + logf(total[i]);
-    }
+    });
   }
 };
 

@@ -34,14 +34,6 @@ void transpose(float* pages, const float* x, int64_t ldx, int64_t count, int64_t
   }
 }
 
-float dot(const float* a, const float* b, int64_t n) {
-  v16f sum = {};
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) sum = sum + load16(a + i) * load16(b + i);
-  if (i < n) sum = sum + load16_part(a + i, n - i, 0) * load16_part(b + i, n - i, 0);
-  return sum16(sum);
-}
-
 struct Backward {
   Tensor dqkv, dout, out, lse, qkv;
   ForestView forest;
@@ -52,7 +44,17 @@ struct Backward {
 
   float* row(const Tensor& t, int64_t r) const { return t.f32() + r * t.cols; }
 
-  /** p and ds of `count` queries against `keys` keys; key j is hidden from rows before `row_index` + its query's row. */
+  /** Calls body(i, row within the segment, head) for queries begin + i, counted row by row, head by head. */
+  template <typename Body>
+  void for_queries(int64_t begin, int64_t count, int64_t kv_head, const Body& body) const {
+    int64_t at = begin / group, g = begin % group;
+    for (int64_t i = 0; i < count; i++) {
+      body(i, at, kv_head * group + g);
+      if (++g == group) g = 0, at++;
+    }
+  }
+
+  /** p and ds of `count` queries against `keys` keys; query i sees the first visible[i] of them. */
   void gradients(const Workspace& w, const float* lse_of, const float* delta, int64_t count, int64_t keys,
                  const int64_t* visible) const {
     for (int64_t i = 0; i < count; i++) {
@@ -70,18 +72,18 @@ struct Backward {
     const int64_t D = heads.head_dim, first_row = forest.row_begin[segment];
     const int64_t k_column = heads.q() + kv_head * D, v_column = k_column + heads.kv();
     float lse_of[kQueries], delta[kQueries];
-    for (int64_t i = 0; i < count; i++) {
-      const int64_t r = first_row + (begin + i) / group, head = kv_head * group + (begin + i) % group;
-      const float *q = row(qkv, r) + head * D, *g = row(dout, r) + head * D;
-      for (int64_t d = 0; d < D; d++) {
-        w.q[i * D + d] = q[d] * scale;
-        w.dout[i * D + d] = g[d];
-        w.dq[i * D + d] = 0;
-      }
+    int64_t index[kQueries];  // the query's row within the segment
+    for_queries(begin, count, kv_head, [&](int64_t i, int64_t at, int64_t head) {
+      const int64_t r = first_row + at;
+      const float* g = row(dout, r) + head * D;
+      scale_columns(w.q + i * D, row(qkv, r) + head * D, scale, D);
+      scale_columns(w.dout + i * D, g, 1, D);
+      index[i] = at;
       lse_of[i] = row(lse, r)[head];
       delta[i] = dot(g, row(out, r) + head * D, D);
-    }
-    const int64_t last = (begin + count - 1) / group;  // the tile's last row within the segment
+    });
+    zero_columns(w.dq, count * D);
+    const int64_t last = index[count - 1];
     for (int64_t piece = forest.piece_begin[segment]; piece < forest.piece_begin[segment + 1]; piece++) {
       const int64_t owner = forest.piece_segment[piece];
       const int64_t length = owner == segment ? last + 1 : forest.piece_length[piece];
@@ -91,7 +93,7 @@ struct Backward {
         const KeyPage key_pages[] = {{w.keys + at, 0}, {w.keys + at + D * kPage, kPage}};
         const KeyPage value_pages[] = {{w.values + at, 0}, {w.values + at + D * kPage, kPage}};
         int64_t visible[kQueries];
-        for (int64_t i = 0; i < count; i++) visible[i] = owner == segment ? (begin + i) / group + 1 - j : keys;
+        for (int64_t i = 0; i < count; i++) visible[i] = owner == segment ? index[i] + 1 - j : keys;
         score(count, w.p, kLd, w.q, D, key_pages, pages);
         score(count, w.ds, kLd, w.dout, D, value_pages, pages);
         gradients(w, lse_of, delta, count, keys, visible);
@@ -100,10 +102,9 @@ struct Backward {
         mix<Order::columns>(keys, row(dqkv, r) + v_column, dqkv.cols, w.p, kLd, w.dout, D, D, 0, count);
       }
     }
-    for (int64_t i = 0; i < count; i++) {
-      float* y = row(dqkv, first_row + (begin + i) / group) + (kv_head * group + (begin + i) % group) * D;
-      for (int64_t d = 0; d < D; d++) y[d] = w.dq[i * D + d] * scale;
-    }
+    for_queries(begin, count, kv_head, [&](int64_t i, int64_t at, int64_t head) {
+      scale_columns(row(dqkv, first_row + at) + head * D, w.dq + i * D, scale, D);
+    });
   }
 
   void segment(const Workspace& w, int64_t s, int64_t kv_head) const {
@@ -113,8 +114,8 @@ struct Backward {
     transpose(w.keys + at, row(qkv, begin) + k_column, qkv.cols, rows, D);
     transpose(w.values + at, row(qkv, begin) + v_column, qkv.cols, rows, D);
     for (int64_t r = begin; r < begin + rows; r++) {
-      memset(row(dqkv, r) + k_column, 0, static_cast<size_t>(D) * sizeof(float));
-      memset(row(dqkv, r) + v_column, 0, static_cast<size_t>(D) * sizeof(float));
+      zero_columns(row(dqkv, r) + k_column, D);
+      zero_columns(row(dqkv, r) + v_column, D);
     }
     for (int64_t q = 0; q < rows * group; q += kQueries)
       tile(w, s, kv_head, q, rows * group - q < kQueries ? rows * group - q : kQueries);

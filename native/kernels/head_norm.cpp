@@ -1,6 +1,5 @@
 // Qwen3's norm of each query and key head over its D columns:   r = 1 / sqrt(mean(x^2) + eps),   y = x r w, values copied.
 // Backward in place, with g = dy w:   dx = r (g - x r^2 mean(g x)),   dw_c += sum of dy_c x_c r over rows, then heads.
-// A head's sums are kept in 16 lanes by column.
 #include <cmath>
 
 #include "kernels.h"
@@ -10,25 +9,8 @@ namespace rectify::RECTIFY_TARGET {
 
 namespace {
 
-/** sum of a b c over D columns; lanes past the end of the head add nothing. */
-template <typename Term>
-RECTIFY_INLINE float sum_columns(int64_t D, const Term& term) {
-  v16f sum = {};
-  for_vectors(D, [&](auto width, int64_t i) {
-    const auto value = term(width, i);
-    v16f wide = {};
-    memcpy(reinterpret_cast<float*>(&wide) + i % 16, &value, sizeof value);
-    sum = sum + wide;
-  });
-  return sum16(sum);
-}
-
 RECTIFY_INLINE float inverse_rms(const float* x, int64_t D, float eps) {
-  const float sum = sum_columns(D, [&](auto width, int64_t i) {
-    const auto v = decltype(width)::load(x + i);
-    return v * v;
-  });
-  return 1 / sqrtf(sum / static_cast<float>(D) + eps);
+  return 1 / sqrtf(dot(x, x, D) / static_cast<float>(D) + eps);
 }
 
 void check(const Tensor& x, const Tensor& q_weight, const Tensor& k_weight, const char* refusal) {
@@ -96,11 +78,11 @@ void head_norm_backward(Device& device, Tensor dqkv, Tensor dq_weight, Tensor dk
         float* g = dqkv.f32() + row * dqkv.cols + head * D;
         const float* w = head < heads.heads ? q_weight.f32() : k_weight.f32();
         const float r = inverse[row * normed + head];
-        const float dot = sum_columns(D, [&](auto width, int64_t i) {
+        const float along = sum_columns(D, [&](auto width, int64_t i) {
           using V = decltype(width);
           return V::load(g + i) * V::load(w + i) * V::load(in + i);
         });
-        const float pull = r * r * (dot / static_cast<float>(D));
+        const float pull = r * r * (along / static_cast<float>(D));
         for_vectors(D, [&](auto width, int64_t i) {
           using V = decltype(width);
           V::store(g + i, (V::load(g + i) * V::load(w + i) - V::load(in + i) * pull) * r);

@@ -26,4 +26,39 @@ RECTIFY_INLINE void for_vectors(int64_t n, const Body& body) {
   if (n & 1) body(Vector<1>{}, i);
 }
 
+/** The sum over n columns of term(width, column), kept in 16 lanes, narrower vectors in the first of them. */
+template <typename Term>
+RECTIFY_INLINE float sum_columns(int64_t n, const Term& term) {
+  v16f sum = {};
+  for_vectors(n, [&](auto width, int64_t i) {
+    const auto value = term(width, i);
+    v16f wide = {};
+    for (size_t lane = 0; lane < sizeof value / sizeof(float); lane++) wide[lane] = value[lane];
+    sum = sum + wide;
+  });
+  return sum16(sum);
+}
+
+RECTIFY_INLINE float dot(const float* a, const float* b, int64_t n) {
+  return sum_columns(n, [&](auto width, int64_t i) {
+    using V = decltype(width);
+    return V::load(a + i) * V::load(b + i);
+  });
+}
+
+/** y = x * scale; y may be x. */
+RECTIFY_INLINE void scale_columns(float* y, const float* x, float scale, int64_t n) {
+  for_vectors(n, [&](auto width, int64_t i) {
+    using V = decltype(width);
+    V::store(y + i, V::load(x + i) * scale);
+  });
+}
+
+RECTIFY_INLINE void zero_columns(float* y, int64_t n) {
+  for_vectors(n, [&](auto width, int64_t i) {
+    using V = decltype(width);
+    V::store(y + i, typename V::type{});
+  });
+}
+
 }  // namespace rectify::RECTIFY_TARGET

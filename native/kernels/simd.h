@@ -79,16 +79,12 @@ template <typename Fold>
 RECTIFY_INLINE float fold16(v16f v, const Fold& fold) {
   typedef float v8f __attribute__((vector_size(32)));
   typedef float v4f __attribute__((vector_size(16)));
-  v8f low, high;
-  memcpy(&low, &v, sizeof low);
-  memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+  const v8f low = {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]};
+  const v8f high = {v[8], v[9], v[10], v[11], v[12], v[13], v[14], v[15]};
   const v8f eight = fold(low, high);
-  v4f lower, upper;
-  memcpy(&lower, &eight, sizeof lower);
-  memcpy(&upper, reinterpret_cast<const char*>(&eight) + sizeof lower, sizeof upper);
-  const v4f four = fold(lower, upper);
-  const float even = fold(four[0], four[2]), odd = fold(four[1], four[3]);
-  return fold(even, odd);
+  const v4f even = {eight[0], eight[1], eight[2], eight[3]}, odd = {eight[4], eight[5], eight[6], eight[7]};
+  const v4f four = fold(even, odd);
+  return fold(fold(four[0], four[2]), fold(four[1], four[3]));
 }
 
 /** Lanes added in the fixed order ((0+8)+(4+12)) + ... */
