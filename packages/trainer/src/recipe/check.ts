@@ -116,8 +116,10 @@ function firstError(
 }
 
 function describe(schema: TSchema): string {
-  if (schema.anyOf) return (schema.anyOf as TSchema[]).map(describe).join(" or ")
-  if (schema.enum) return `one of ${(schema.enum as string[]).join(", ")}`
+  const options = schema.anyOf as TSchema[] | undefined
+  if (options?.every((option) => "const" in option))
+    return `one of ${options.map((option) => option.const).join(", ")}`
+  if (options) return options.map(describe).join(" or ")
   if (schema.pattern) return `text with ${String(schema.pattern).replaceAll("\\", "")}`
   const bounds = [
     schema.minimum !== undefined && `at least ${schema.minimum}`,

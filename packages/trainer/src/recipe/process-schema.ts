@@ -1,31 +1,24 @@
 // The `process:` block: RePro (arXiv 2512.01925), each default with where it comes from.
 import { type Static, Type } from "@sinclair/typebox"
-
-export const processMethods = ["none", "repro"] as const
-export const selections = ["entropy", "all", "even", "random"] as const
+import { choice, flag, integer, number, share } from "./fields.ts"
 
 export const processSchema = Type.Object(
   {
-    method: Type.Unsafe<(typeof processMethods)[number]>(
-      Type.String({ enum: [...processMethods], default: "none", description: "ours: off unless asked for" }),
+    method: choice(["none", "repro"], "none", "ours: off unless asked for"),
+    repro_alpha: number(0.05, "weight of the process advantage. Authors' script: 0.05; paper: 0.1", {
+      minimum: 0,
+    }),
+    num_forking_token: integer(
+      20,
+      "k, points inside a thought. Authors' yaml: 20; paper: 10, 20 and 30 compared",
+      {
+        minimum: 0,
+      },
     ),
-    repro_alpha: Type.Number({
-      default: 0.05,
-      minimum: 0,
-      description: "weight of the process advantage. Authors' script: 0.05; paper: 0.1",
-    }),
-    num_forking_token: Type.Integer({
-      default: 20,
-      minimum: 0,
-      description: "k, points inside a thought. Authors' yaml: 20; paper: 10, 20 and 30 compared",
-    }),
-    selection: Type.Unsafe<(typeof selections)[number]>(
-      Type.String({
-        enum: [...selections],
-        default: "entropy",
-        description:
-          "which boundaries are kept. Paper and authors' code: entropy of the first token after the break; the others are controls",
-      }),
+    selection: choice(
+      ["entropy", "all", "even", "random"],
+      "entropy",
+      "which boundaries are kept. Paper and authors' code: entropy of the first token after the break; the others are controls",
     ),
     delimiter: Type.String({
       default: "\n\n",
@@ -47,41 +40,27 @@ export const processSchema = Type.Object(
       default: "",
       description: "put before the answer at points inside the thought, not scored. Authors' code: nothing",
     }),
-    stability_weight: Type.Number({
-      default: 0,
-      minimum: 0,
-      maximum: 1,
-      description:
-        "w of S = (1 - w) magnitude + w stability. Authors' code: commented out, so 0; paper: small is best",
-    }),
-    ema: Type.Number({
-      default: 1,
-      exclusiveMinimum: 0,
-      maximum: 1,
-      description:
-        "weight of the newest J before the stability score; 1: no smoothing. Ours: the authors' 0.01 saturates the score",
-    }),
-    first_reward: Type.Unsafe<"score" | "difference">(
-      Type.String({
-        enum: ["score", "difference"],
-        default: "score",
-        description: "r_1 = S_1 (paper and authors' code), or S_1 - S_0",
-      }),
+    stability_weight: number(
+      0,
+      "w of S = (1 - w) magnitude + w stability. Authors' code: commented out, so 0; paper: small is best",
+      share,
     ),
-    gamma: Type.Number({
-      default: 1,
-      minimum: 0,
-      maximum: 1,
-      description: "of the return-to-go. Authors' script: 1",
-    }),
-    correct_only: Type.Boolean({
-      default: false,
-      description: "only right completions earn process reward. Authors' code: all do",
-    }),
-    include_truncated: Type.Boolean({
-      default: true,
-      description: "completions cut by the length earn process reward. Authors' code: they do",
-    }),
+    ema: number(
+      1,
+      "weight of the newest J before the stability score; 1: no smoothing. Ours: the authors' 0.01 saturates the score",
+      { exclusiveMinimum: 0, maximum: 1 },
+    ),
+    first_reward: choice(
+      ["score", "difference"],
+      "score",
+      "r_1 = S_1 (paper and authors' code), or S_1 - S_0",
+    ),
+    gamma: number(1, "of the return-to-go. Authors' script: 1", share),
+    correct_only: flag(false, "only right completions earn process reward. Authors' code: all do"),
+    include_truncated: flag(
+      true,
+      "completions cut by the length earn process reward. Authors' code: they do",
+    ),
   },
   { additionalProperties: false, default: {} },
 )

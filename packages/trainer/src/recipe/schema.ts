@@ -1,23 +1,10 @@
 // Every key a recipe may hold, once: its type, range, default and meaning. Names and defaults are TRL's where TRL has the key.
-import { type Static, type TSchema, Type } from "@sinclair/typebox"
+import { type Static, Type } from "@sinclair/typebox"
+import { below1, choice, flag, integer, nullable, number, positive, share, words } from "./fields.ts"
 import { processSchema } from "./process-schema.ts"
-import { evaluationSchema, warmStartSchema } from "./stage-schema.ts"
-
-const nullable = <T extends TSchema>(schema: T, description: string) =>
-  Type.Union([schema, Type.Null()], { default: null, description })
-const number = (fallback: number, description: string, range = {}) =>
-  Type.Number({ default: fallback, description, ...range })
-const integer = (fallback: number, description: string, range = {}) =>
-  Type.Integer({ default: fallback, description, ...range })
-const flag = (fallback: boolean, description: string) => Type.Boolean({ default: fallback, description })
-const choice = <T extends string>(choices: readonly T[], fallback: T, description: string) =>
-  Type.Unsafe<T>(Type.String({ enum: [...choices], default: fallback, description }))
-
-const positive = { exclusiveMinimum: 0 }
-const share = { minimum: 0, maximum: 1 }
+import { evaluationSchema, schedules, warmStartSchema } from "./stage-schema.ts"
 
 export const lossTypes = ["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"] as const
-export const schedules = ["linear", "cosine", "constant", "constant_with_warmup"] as const
 
 const model = {
   model_name_or_path: nullable(
@@ -131,9 +118,9 @@ const optimizer = {
   warmup_steps: integer(0, "updates until the peak", { minimum: 0 }),
   min_lr_rate: number(0, "share of the peak where linear and cosine end", share),
   weight_decay: number(0, "decoupled; not on norms and biases", { minimum: 0 }),
-  adam_beta1: number(0.9, "", { minimum: 0, exclusiveMaximum: 1 }),
-  adam_beta2: number(0.999, "", { minimum: 0, exclusiveMaximum: 1 }),
-  adam_epsilon: number(1e-8, "", positive),
+  adam_beta1: number(0.9, "AdamW", below1),
+  adam_beta2: number(0.999, "AdamW", below1),
+  adam_epsilon: number(1e-8, "AdamW", positive),
   max_grad_norm: number(1, "global L2 norm; 0: no clipping", { minimum: 0 }),
   optim: choice(["adamw", "adamw_torch", "adamw_torch_fused"] as const, "adamw", "all three name our AdamW"),
 }
@@ -151,7 +138,7 @@ const running = {
   save_steps: integer(500, "steps between checkpoints", { minimum: 1 }),
   save_total_limit: nullable(Type.Integer({ minimum: 1 }), "older checkpoints beyond this many are deleted"),
   save_only_model: flag(false, "no optimizer in the checkpoints: they cannot be resumed"),
-  eval_strategy: nullable(Type.String({ enum: ["steps", "no"] }), "null: steps when eval_steps is given"),
+  eval_strategy: nullable(words(["steps", "no"]), "null: steps when eval_steps is given"),
   eval_steps: nullable(Type.Integer({ minimum: 1 }), "steps between evaluations on held-out rows"),
   num_generations_eval: nullable(Type.Integer({ minimum: 1 }), "samples per held-out prompt; null: 1"),
   logging_steps: integer(1, "steps between lines of a person's log; metrics.jsonl always has every step", {
