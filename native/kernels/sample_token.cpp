@@ -44,7 +44,7 @@ float largest(const float* z, int64_t n) {
 v16f weights(const float* z, int64_t n, float m) {
   const v16f none = broadcast(kNever), zero = {};
   const v16f v = n >= 16 ? load16(z) : load16_part(z, n, kNever);
-  return select16(v > none, exp16(v - m), zero);
+  return select16(less16(none, v), exp16(v - m), zero);
 }
 
 /**

@@ -2,6 +2,8 @@
 // A loss whose tokens stand alone is applied while a chunk's logits are at hand (one pass over the vocabulary); sequence-level
 // ratios need every log-probability of a sequence first, so they take a forward and a backward walk.
 #include <algorithm>
+#include <cmath>
+#include <exception>
 
 #include "model.h"
 #include "pass.h"
@@ -19,12 +21,26 @@ std::vector<float> pick(const std::vector<float>& values, const std::vector<int3
 
 const float* data_or_null(const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); }
 
+/** Rounded so that sums are exact however the batch is cut, as grpo_loss's are. */
+double fixed_point(double value, int bits) { return std::ldexp(std::nearbyint(std::ldexp(value, bits)), -bits); }
+
 /** The token-level loss of a batch, in the order its pairs come in. */
 struct TokenLoss {
   Device& device;
   const TrainRequest& request;
   std::vector<float> advantage, old_logp, ref_logp, weight;
   LossStats& stats;
+  std::exception_ptr failure = nullptr;
+
+  /** Nothing may be thrown through the kernel that calls. */
+  void try_apply(int64_t begin, int64_t end, const float* logp, float* dlogp) noexcept {
+    try {
+      apply(begin, end, logp, dlogp);
+    } catch (...) {
+      failure = std::current_exception();
+      std::fill(dlogp, dlogp + (end - begin), 0.0f);
+    }
+  }
 
   /** Gradient of pairs [begin, end); called between the forward and the backward half of a chunk. */
   void apply(int64_t begin, int64_t end, const float* logp, float* dlogp) {
@@ -32,7 +48,7 @@ struct TokenLoss {
       for (int64_t i = begin; i < end; i++) {
         const float w = weight[static_cast<size_t>(i)];
         dlogp[i - begin] = -w;
-        stats.loss -= static_cast<double>(w) * logp[i - begin];
+        stats.loss -= fixed_point(static_cast<double>(w) * logp[i - begin], 40);
       }
       stats.tokens += end - begin;
       return;
@@ -76,9 +92,13 @@ void Model::head_loss(Arena& arena, const Forest& forest, const ScoredTokens& sc
     token_logprob_loss(
         device_, head.dhidden, head.dweight, head.logp, head.entropy, head.hidden, head.weight, head.pairs, request.temperature,
         [](void* context, int64_t from, int64_t to, const float* logp, float* dlogp) {
-          static_cast<TokenLoss*>(context)->apply(from, to, logp, dlogp);
+          static_cast<TokenLoss*>(context)->try_apply(from, to, logp, dlogp);
         },
         &loss);
+    if (loss.failure) {
+      weights_.zero_grad();  // what the other tokens of the batch have added is of no use
+      std::rethrow_exception(loss.failure);
+    }
   } else {
     const Tensor lse = arena.take(R, 1), dlogp = arena.take(n, 1);
     token_logprob_forward(device_, head.logp, lse, head.entropy, head.hidden, head.weight, head.pairs, request.temperature);
@@ -105,7 +125,7 @@ void Model::head_loss(Arena& arena, const Forest& forest, const ScoredTokens& sc
   stats.sequences = sequences;
   std::vector<float> entropy(static_cast<size_t>(R));
   device_.copy_out(entropy.data(), head.entropy.data, head.entropy.bytes());
-  for (int32_t row : scored.row) stats.entropy_sum += entropy[static_cast<size_t>(row)];
+  for (int32_t row : scored.row) stats.entropy_sum += fixed_point(entropy[static_cast<size_t>(row)], 30);
 }
 
 }  // namespace rectify

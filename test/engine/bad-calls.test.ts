@@ -1,9 +1,10 @@
 // Bad calls by the thousand: every field of every verb in turn becomes something it must not be. The process lives, each
 // refusal says what was expected, and the engine scores as before, to the bit.
 import { describe, expect, test } from "bun:test"
+import { readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
-import { type EngineOptions, engineDefaults } from "@rectify/engine"
+import { type EngineOptions, engineDefaults, readSafetensorsHeader } from "@rectify/engine"
 import type {
   Addon,
   NativeConfig,
@@ -230,6 +231,31 @@ test(
   },
   minute,
 )
+
+test.each([
+  ["NaN", Number.NaN],
+  ["Infinity", Number.POSITIVE_INFINITY],
+  ["1e38", 1e38],
+])("weights of %s: every verb answers or refuses", async (_, value) => {
+  const dir = temporaryFolder()
+  const file = join(dir, "model.safetensors")
+  const good = await opened()
+  await good.save(file)
+  await good.dispose()
+  const bytes = new Uint8Array(readFileSync(file))
+  const begin = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true))
+  bytes.set(new Uint8Array(new Float32Array((bytes.length - begin) / 4).fill(value).buffer), begin)
+  writeFileSync(file, bytes)
+  const tensors = [...readSafetensorsHeader(file).tensors.values()].map(({ shape: _, ...tensor }) => tensor)
+  const engine = new addon.Engine()
+  await engine.open({ config, options, tensors: tensors.map((tensor) => ({ ...tensor, dtype: "f32" })) })
+  await engine.setVocabulary(vocabulary())
+  const outcome: Outcome = { accepted: 0, refused: 0, wrong: [] }
+  for (const [name, arguments_] of Object.entries(verbs))
+    await attempt(outcome, name, () => call(engine, name, arguments_()))
+  expect(outcome.wrong).toEqual([])
+  await engine.dispose()
+})
 
 test("a disposed engine refuses every verb, and disposing again is nothing", async () => {
   const engine = await opened()
