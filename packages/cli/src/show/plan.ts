@@ -1,0 +1,25 @@
+// What a run would do, for people: the recipe with every default, its batches, its memory.
+import type { MemoryPlan } from "@rectify/engine"
+import type { DryRun } from "@rectify/trainer"
+import Table from "cli-table3"
+import { stringify } from "yaml"
+import type { Io } from "../io.ts"
+import { bytes } from "./numbers.ts"
+
+export function showPlan({ recipe, arithmetic, steps, plan }: DryRun, io: Io): void {
+  io.say(stringify(recipe).trimEnd())
+  io.say("")
+  io.say(io.colors.bold(`${steps} steps of ${arithmetic}`))
+  io.say(memoryTable(plan))
+}
+
+export function memoryTable(plan: MemoryPlan): string {
+  const parts = ["weights", "grads", "adam", "activations", "kv", "free"] as const
+  const table = new Table({
+    head: [...parts],
+    style: { head: [], border: [] },
+    colAligns: parts.map(() => "right"),
+  })
+  table.push(parts.map((part) => bytes(plan[part])))
+  return table.toString()
+}
