@@ -14,7 +14,10 @@ namespace {
 constexpr int64_t kPage = KvCache::page_tokens;
 
 /** Scores of one tile of queries stay in the second-level cache. */
-constexpr int64_t kScoreBytes = 768 << 10;
+constexpr int64_t kScoreBytes = 1024 << 10;
+
+/** Pages whose values are added in one go. */
+constexpr int64_t kValuePages = 4;
 
 struct PathPage {
   const float* data;
@@ -91,6 +94,7 @@ struct Forward {
     int64_t* length;
     PathPage* path;
     KeyPage* keys;
+    Span* values;
   };
 
   /** Calls body(i, row within the run, head) for queries begin + i, counted row by row, head by head. */
@@ -103,6 +107,25 @@ struct Forward {
     }
   }
 
+  /** Adds the values of some pages to the sums of M queries from i on: first the keys that all of them see, then the rest. */
+  template <int M>
+  void mix_values(const Workspace& w, int64_t i, const Span* pages, int64_t count) const {
+    const int64_t D = heads.head_dim, shortest = w.length[i], longest = w.length[i + M - 1];
+    Span all[kValuePages], some[kValuePages];
+    int64_t alls = 0, somes = 0;
+    for (int64_t p = 0; p < count && pages[p].begin < longest; p++) {
+      const auto [rows, begin, end] = pages[p];
+      if (begin < shortest) all[alls++] = {rows, begin, end < shortest ? end : shortest};
+      if (end <= shortest) continue;
+      const int64_t from = begin < shortest ? shortest : begin;
+      some[somes++] = {rows + (from - begin) * D, from, end < longest ? end : longest};
+    }
+    float* sum = w.sum + i * D;
+    const float* e = w.scores + i * ld;
+    if (alls > 0) mix_block<M, Order::rows, false>(sum, D, e, ld, all, alls, D, D, nullptr);
+    if (somes > 0) mix_block<M, Order::rows, true>(sum, D, e, ld, some, somes, D, D, w.length + i);
+  }
+
   /** Queries [begin, begin + count) of a run, counted row by row and head by head within one kv head. */
   void tile(const Workspace& w, int64_t pages, int64_t first_row, int64_t kv_head, int64_t begin, int64_t count) const {
     const int64_t D = heads.head_dim;
@@ -113,31 +136,22 @@ struct Forward {
     zero_columns(w.sum, count * D);
     const int64_t longest = w.length[count - 1];
     int64_t used = 0;
-    for (; used < pages && w.path[used].start < longest; used++)
-      w.keys[used] = {w.path[used].data + kv_head * D * kPage, w.path[used].start};
+    for (; used < pages && w.path[used].start < longest; used++) {
+      const PathPage& page = w.path[used];
+      w.keys[used] = {page.data + kv_head * D * kPage, page.start};
+      w.values[used] = {page.data + (heads.kv_heads + kv_head) * D * kPage, page.start, page.start + page.count};
+    }
 
-    const int64_t step = count <= kTileRows ? used : 4;
-    for (int64_t p = 0; p < used; p += step)
-      score(count, w.scores, ld, w.q, D, w.keys + p, used - p < step ? used - p : step);
+    const int64_t step = count <= kTileRows ? used : 1;
+    for (int64_t p = 0; p < used; p += step) score(count, w.scores, ld, w.q, D, w.keys + p, used - p < step ? used - p : step);
 
     float top[4 * kTileRows], total[4 * kTileRows];
     for (int64_t i = 0; i < count; i++) total[i] = exponentiate(w.scores + i * ld, w.length[i], &top[i]);
 
-    for (int64_t p = 0; p < used; p++) {
-      const PathPage& page = w.path[p];
-      const float* values = page.data + (heads.kv_heads + kv_head) * D * kPage;
-      for (int64_t i = 0, m; i < count; i += m) {
-        m = block_rows(count - i);
-        int64_t limit[kTileRows];
-        for (int64_t r = 0; r < m; r++) limit[r] = w.length[i + r] - page.start;
-        const int64_t all = limit[0] < page.count ? limit[0] : page.count;
-        const int64_t some = limit[m - 1] < page.count ? limit[m - 1] : page.count;
-        const float* e = w.scores + i * ld + page.start;
-        if (all > 0) mix<Order::rows>(m, w.sum + i * D, D, e, ld, values, D, D, 0, all);
-        if (some > all)
-          mix<Order::rows, true>(m, w.sum + i * D, D, e, ld, values, D, D, all > 0 ? all : 0, some, limit);
-      }
-    }
+    for (int64_t p = 0; p < used; p += kValuePages)
+      for_blocks(count, [&](auto block, int64_t i) {
+        mix_values<block.count>(w, i, w.values + p, used - p < kValuePages ? used - p : kValuePages);
+      });
 
     for_queries(begin, count, kv_head, [&](int64_t i, int64_t at, int64_t head) {
       const int64_t row = first_row + at;
@@ -196,7 +210,7 @@ void attention_forward(Device& device, Tensor out, Tensor lse, Tensor qkv, KvCac
     const int64_t floats = queries * (ld + 2 * D);
     char* memory = static_cast<char*>(device.scratch(
         thread, static_cast<size_t>(floats) * 4 + static_cast<size_t>(queries) * 8 +
-                    static_cast<size_t>(pages) * (sizeof(PathPage) + sizeof(KeyPage))));
+                    static_cast<size_t>(pages) * (sizeof(PathPage) + sizeof(KeyPage) + sizeof(Span))));
     Forward::Workspace w;
     w.scores = reinterpret_cast<float*>(memory);
     w.q = w.scores + queries * ld;
@@ -204,6 +218,7 @@ void attention_forward(Device& device, Tensor out, Tensor lse, Tensor qkv, KvCac
     w.length = reinterpret_cast<int64_t*>(w.sum + queries * D);
     w.path = reinterpret_cast<PathPage*>(w.length + queries);
     w.keys = reinterpret_cast<KeyPage*>(w.path + pages);
+    w.values = reinterpret_cast<Span*>(w.keys + pages);
     int64_t done = 0;
     for_runs(forest, [&](int64_t begin, int64_t end) {
       int64_t used = -1;

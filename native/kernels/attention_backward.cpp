@@ -97,9 +97,10 @@ struct Backward {
         score(count, w.p, kLd, w.q, D, key_pages, pages);
         score(count, w.ds, kLd, w.dout, D, value_pages, pages);
         gradients(w, lse_of, delta, count, keys, visible);
-        mix<Order::rows>(count, w.dq, D, w.ds, kLd, row(qkv, r) + k_column, qkv.cols, D, 0, keys);
-        mix<Order::columns>(keys, row(dqkv, r) + k_column, dqkv.cols, w.ds, kLd, w.q, D, D, 0, count);
-        mix<Order::columns>(keys, row(dqkv, r) + v_column, dqkv.cols, w.p, kLd, w.dout, D, D, 0, count);
+        const Span key_rows{row(qkv, r) + k_column, 0, keys}, q_rows{w.q, 0, count}, dout_rows{w.dout, 0, count};
+        mix<Order::rows>(count, w.dq, D, w.ds, kLd, &key_rows, 1, qkv.cols, D);
+        mix<Order::columns>(keys, row(dqkv, r) + k_column, dqkv.cols, w.ds, kLd, &q_rows, 1, D, D);
+        mix<Order::columns>(keys, row(dqkv, r) + v_column, dqkv.cols, w.p, kLd, &dout_rows, 1, D, D);
       }
     }
     for_queries(begin, count, kv_head, [&](int64_t i, int64_t at, int64_t head) {

@@ -6,6 +6,7 @@ namespace rectify::RECTIFY_TARGET {
 
 template <int L>
 struct Vector {
+  static constexpr int lanes = L;
   typedef float type __attribute__((vector_size(L * sizeof(float))));
   RECTIFY_INLINE type load(const float* p) {
     type v;
