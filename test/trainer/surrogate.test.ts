@@ -1,5 +1,6 @@
 // J from one forest against one plain sequence per prefix, with prefixes before the answer and several accepted answers.
 import { expect, test } from "bun:test"
+import { createEngine, parseConfig } from "@rectify/engine"
 import { surrogates, type ThoughtGroup } from "../../packages/trainer/src/surrogate.ts"
 import { FakeEngine } from "./fake-engine.ts"
 
@@ -72,4 +73,50 @@ test("a group without thoughts costs nothing", async () => {
   engine.calls.length = 0
   expect(await surrogates(engine, [{ ...groups[0]!, thoughts: [] }], options)).toEqual([[]])
   expect(engine.calls).toEqual([])
+})
+
+test("on our engine the forest equals naive sequences to the bit", async () => {
+  const config = {
+    architectures: ["Qwen2ForCausalLM"],
+    vocab_size: 12,
+    hidden_size: 32,
+    intermediate_size: 48,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    max_position_embeddings: 64,
+    tie_word_embeddings: true,
+    hidden_act: "silu",
+    eos_token_id: 0,
+    initializer_range: 0.3,
+  }
+  const own = await createEngine(parseConfig(config), 4, { threads: 1 })
+  async function alone(context: number[], answer: number[]): Promise<number> {
+    const tokens = Int32Array.from([...context, ...answer])
+    const forest = {
+      parent: Int32Array.of(-1),
+      parentLength: Int32Array.of(0),
+      length: Int32Array.of(tokens.length),
+      tokens,
+    }
+    const { logprobs } = await own.logprobs(forest, { temperature: options.temperature })
+    return logprobs.subarray(context.length).reduce((sum, value) => sum + value, 0) / answer.length
+  }
+  const separate: number[][][] = []
+  for (const { prompt, golds, thoughts } of groups) {
+    separate.push([])
+    for (const { ids, points, closed } of thoughts) {
+      const js: number[] = []
+      for (const p of [0, ...points]) {
+        const each = golds.map(({ prefix, answer }) =>
+          alone([...prompt, ...ids.subarray(0, p), ...(closed && p === ids.length ? [] : prefix)], answer),
+        )
+        js.push(Math.max(...(await Promise.all(each))))
+      }
+      separate.at(-1)!.push(js)
+    }
+  }
+  expect(await surrogates(own, groups, options)).toEqual(separate)
+  expect(await surrogates(own, groups, { ...options, maxBatchTokens: 30 })).toEqual(separate)
+  await own.dispose()
 })

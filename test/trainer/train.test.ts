@@ -282,3 +282,13 @@ test("a dry run opens nothing and writes nothing", async () => {
   expect(plan.weights).toBeGreaterThan(0)
   expect(await readdir(runsDir)).toEqual([])
 })
+
+test("resuming with another recipe says what changed, and keeps it", async () => {
+  const { dir } = await run(tiny({ max_steps: 2 }))
+  const longer = await run(await recipeOfRun(dir, [["max_steps", "3"]]), { resume: dir })
+  expect(longer.of("warning").map(({ message }) => message)).toEqual([
+    "resumed with another recipe: max_steps: 2 -> 3",
+  ])
+  expect(longer.of("step").map(({ step }) => step)).toEqual([3])
+  expect((await recipeOfRun(dir)).keys.max_steps).toBe(3)
+})

@@ -24,6 +24,19 @@ export async function createRunFolder(recipe: Recipe, runsDir: string, now = new
   return dir
 }
 
+async function writeRecipe(dir: string, { name, keys }: Recipe): Promise<void> {
+  await writeFile(join(dir, recipeFile), `${JSON.stringify({ name, keys }, null, 2)}\n`)
+}
+
+/** Keeps the recipe a resumed run goes on with, and says what is different now: "max_steps: 100 -> 200". */
+export async function changeRecipe(dir: string, recipe: Recipe): Promise<string[]> {
+  const before: Record<string, unknown> = { ...(await recipeOfRun(dir)).keys }
+  await writeRecipe(dir, recipe)
+  return Object.entries(recipe.keys)
+    .filter(([key, value]) => !Bun.deepEquals(before[key], value))
+    .map(([key, value]) => `${key}: ${JSON.stringify(before[key])} -> ${JSON.stringify(value)}`)
+}
+
 /** 20260115-093012, in UTC */
 const timestamp = (now: Date) =>
   now

@@ -9,7 +9,7 @@ import type { Group, Weighted } from "./flow.ts"
 import type { Recipe } from "./recipe.ts"
 import { noRecorder, type Recorder } from "./recorder.ts"
 import { toRecords, toSample } from "./records.ts"
-import { appendMetrics, createRunFolder, forgetMetricsAfter } from "./run-folder.ts"
+import { appendMetrics, changeRecipe, createRunFolder, forgetMetricsAfter } from "./run-folder.ts"
 import type { Circumstances } from "./summarize.ts"
 import type { UpdatePlan } from "./update.ts"
 
@@ -38,6 +38,8 @@ export class Run {
     readonly steps: number,
     readonly dir: string,
     readonly place: RunPlace,
+    /** recipe keys that differ from those the run was started with */
+    private readonly changes: readonly string[],
     /** where a resumed run goes on from; null: from the start */
     readonly checkpoint: Checkpoint | null,
     options: RunOptions,
@@ -55,7 +57,8 @@ export class Run {
     const latest = options.resume ? (await checkpoints(dir)).at(-1) : undefined
     const checkpoint = latest ? await readCheckpoint(latest) : null
     const place = checkpoint ? { ...checkpoint.place } : startOf(recipe)
-    const run = new Run(recipe, steps, dir, place, checkpoint, options)
+    const changes = options.resume ? await changeRecipe(dir, recipe) : []
+    const run = new Run(recipe, steps, dir, place, changes, checkpoint, options)
     run.#recorder.createRun({
       run: run.name,
       name: recipe.name,
@@ -138,6 +141,11 @@ export class Run {
       steps,
       resumed: this.checkpoint !== null,
     })
+    if (this.changes.length > 0)
+      await this.tell({
+        event: "warning",
+        message: `resumed with another recipe: ${this.changes.join(", ")}`,
+      })
   }
 
   /** The same held-out sample is shown before the first step and after the last. */

@@ -1,0 +1,80 @@
+// The engine at the start of RL: its options, and a warm start that is found again only while nothing it depends on changed.
+import { afterAll, beforeAll, expect, test } from "bun:test"
+import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { openInputs } from "../../packages/trainer/src/inputs.ts"
+import { engineOptions, openModel, openPolicy, planOf } from "../../packages/trainer/src/policy.ts"
+import { Run } from "../../packages/trainer/src/run.ts"
+import { FakeEngine } from "./fake-engine.ts"
+import { recipe } from "./fixtures.ts"
+
+let runsDir = ""
+beforeAll(async () => {
+  runsDir = await mkdtemp(join(tmpdir(), "policy-"))
+})
+afterAll(() => rm(runsDir, { recursive: true }))
+
+const warm = { stages: [{ name: "all", steps: 1 }], batch_size: 2 }
+
+async function open(given: Record<string, unknown>) {
+  const specs = recipe({ warm_start: warm, ...given })
+  const inputs = await openInputs(specs)
+  const cached: boolean[] = []
+  const run = await Run.open(specs, 1, {
+    runsDir,
+    onEvent: (event) => void (event.event === "warm_start" && cached.push(event.cached)),
+  })
+  const engine = (await openPolicy(run, inputs, FakeEngine.open)) as FakeEngine
+  return { engine, cached }
+}
+
+test("found again by everything it depends on, and by nothing else", async () => {
+  expect((await open({})).cached).toEqual([false])
+  expect((await open({})).cached).toEqual([true])
+  expect((await open({ learning_rate: 0.5, process: "repro", num_generations: 4 })).cached).toEqual([true])
+  for (const other of [
+    { seed: 1 },
+    { dataset: { name: "column-addition", p_err: 0.5 } },
+    { warm_start: { ...warm, learning_rate: 0.1 } },
+    { model: { hidden_size: 9 } },
+    { dtype: "bfloat16" },
+  ])
+    expect([other, (await open(other)).cached]).toEqual([other, [false]])
+  const folders = await readdir(join(runsDir, ".warm-starts"))
+  expect(folders.filter((name) => name.includes("tmp"))).toEqual([])
+  expect(folders).toHaveLength(6)
+})
+
+test("made and found are the same weights, with a fresh optimizer", async () => {
+  const made = await open({ seed: 77 })
+  const found = await open({ seed: 77 })
+  expect(found.engine.weights).toEqual(made.engine.weights)
+  expect([(await made.engine.stats()).optimizerStep, (await found.engine.stats()).optimizerStep]).toEqual([
+    0, 0,
+  ])
+})
+
+test("recipe keys become engine options", () => {
+  expect(
+    engineOptions(recipe({ dtype: "bfloat16", threads: 2, max_batch_tokens: 99, device: "cuda:1" })),
+  ).toEqual({
+    dtype: "bfloat16",
+    device: "cuda:1",
+    threads: 2,
+    training: true,
+    maxBatchTokens: 99,
+    gradientCheckpointing: true,
+    maxDecodeRows: 64,
+    memoryLimit: 0,
+  })
+})
+
+test("a model that cannot be is refused where it is described", async () => {
+  const bad = { config: { architectures: ["GPT2LMHeadModel"] }, seed: 1 }
+  expect(() => planOf(recipe(), bad)).toThrow("model")
+  expect(async () => openModel(bad, engineOptions(recipe()))).toThrow("model")
+  expect(async () => openModel({ dir: join(runsDir, "none") }, engineOptions(recipe()))).toThrow(
+    "config.json",
+  )
+})
