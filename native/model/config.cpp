@@ -1,3 +1,4 @@
+// The numbers of a model, checked before anything is allocated.
 #include "config.h"
 
 #include <stdexcept>

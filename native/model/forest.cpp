@@ -1,3 +1,4 @@
+// A forest is checked once, here; kernels trust it.
 #include "forest.h"
 
 #include <stdexcept>

@@ -1,3 +1,4 @@
+// Lays out the working memory of a pass, and finds which tokens it scores.
 #include "pass.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Frequencies of the rotary embedding: Llama 3 and linear scaling as transformers computes them.
 #include "rope_table.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Layout, loading, initialisation and packing of the parameters.
 #include "weights.h"
 
 #include <cmath>
