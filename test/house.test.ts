@@ -74,9 +74,7 @@ describe("every source has its mirror", () => {
 
   test("packages/NAME/src/x.ts has test/NAME/x.test.ts, or its folder has one", () => {
     const mirror = (path: string) =>
-      /\/src$/.test(path)
-        ? "none"
-        : path.replace(/^packages\/([^/]+)\/src\/(.+?)(\.ts)?$/, "test/$1/$2.test.ts")
+      path.replace(/^packages\/([^/]+)\/src\/(.+?)(\.ts)?$/, "test/$1/$2.test.ts")
     const missing = sources.filter(
       (file) => hasCode(file) && ![file, dirname(file)].some((path) => existsSync(join(root, mirror(path)))),
     )
