@@ -292,3 +292,9 @@ test("resuming with another recipe says what changed, and keeps it", async () =>
   expect(longer.of("step").map(({ step }) => step)).toEqual([3])
   expect((await recipeOfRun(dir)).keys.max_steps).toBe(3)
 })
+
+test("fewer steps than are done are refused", async () => {
+  const { dir } = await run(tiny({ max_steps: 2 }))
+  const fewer = await recipeOfRun(dir, [["max_steps", "1"]])
+  expect(run(fewer, { resume: dir })).rejects.toThrow("expected at least the 2 steps")
+})

@@ -6,7 +6,7 @@ import { type Checkpoint, checkpoints, type RunPlace, readCheckpoint, saveCheckp
 import type { Evaluated } from "./evaluate.ts"
 import type { Evaluation, Metrics, OnEvent, TrainEvent } from "./events.ts"
 import type { Group, Weighted } from "./flow.ts"
-import type { Recipe } from "./recipe.ts"
+import { type Recipe, RecipeError } from "./recipe.ts"
 import { noRecorder, type Recorder } from "./recorder.ts"
 import { toRecords, toSample } from "./records.ts"
 import { appendMetrics, changeRecipe, createRunFolder, forgetMetricsAfter } from "./run-folder.ts"
@@ -57,6 +57,10 @@ export class Run {
     const latest = options.resume ? (await checkpoints(dir)).at(-1) : undefined
     const checkpoint = latest ? await readCheckpoint(latest) : null
     const place = checkpoint ? { ...checkpoint.place } : startOf(recipe)
+    if (place.step > steps)
+      throw new RecipeError(
+        `max_steps: expected at least the ${place.step} steps that ${dir} has done, got ${steps}`,
+      )
     const changes = options.resume ? await changeRecipe(dir, recipe) : []
     const run = new Run(recipe, steps, dir, place, changes, checkpoint, options)
     run.#recorder.createRun({
@@ -202,7 +206,7 @@ export class Run {
       before: this.place.before!,
       after: this.#newest!.evaluation,
       seconds: (performance.now() - this.#started) / 1000,
-      steps: this.steps,
+      steps: this.place.step,
       run: this.name,
       run_dir: this.dir,
     })
