@@ -298,3 +298,27 @@ test("fewer steps than are done are refused", async () => {
   const fewer = await recipeOfRun(dir, [["max_steps", "1"]])
   expect(run(fewer, { resume: dir })).rejects.toThrow("expected at least the 2 steps")
 })
+
+test("threads, rows decoded at once and recomputed activations leave the run to the bit", async () => {
+  const specs = (given: Record<string, unknown>) =>
+    tiny({ warm_start: null, prompts_per_step: 4, max_steps: 3, ...given })
+  const one = await run(specs({ gradient_checkpointing: false }), { open: openModel })
+  const two = await run(specs({ gradient_checkpointing: true, threads: 2, max_decode_rows: 3 }), {
+    open: openModel,
+  })
+  expect(await metricsOf(two.dir)).toEqual(await metricsOf(one.dir))
+  expect(await weightsOf(join(two.dir, "checkpoint-3"))).toEqual(
+    await weightsOf(join(one.dir, "checkpoint-3")),
+  )
+})
+
+test("in bfloat16 too, stopped and resumed is the same run", async () => {
+  const specs = tiny({ dtype: "bfloat16" })
+  const whole = await run(specs, { open: openModel })
+  const first = await run(specs, { open: openModel, ...stopAfter(2) })
+  await run(await recipeOfRun(first.dir), { open: openModel, resume: first.dir })
+  expect(await metricsOf(first.dir)).toEqual(await metricsOf(whole.dir))
+  expect(await weightsOf(join(first.dir, "checkpoint-4"))).toEqual(
+    await weightsOf(join(whole.dir, "checkpoint-4")),
+  )
+})
