@@ -317,6 +317,8 @@ test("in bfloat16 too, stopped and resumed is the same run", async () => {
   const whole = await run(specs, { open: openModel })
   const first = await run(specs, { open: openModel, ...stopAfter(2) })
   await run(await recipeOfRun(first.dir), { open: openModel, resume: first.dir })
+  for (const metrics of await metricsOf(whole.dir))
+    expect(metrics["sampling/sampling_logp_difference/max"]).toBe(0)
   expect(await metricsOf(first.dir)).toEqual(await metricsOf(whole.dir))
   expect(await weightsOf(join(first.dir, "checkpoint-4"))).toEqual(
     await weightsOf(join(whole.dir, "checkpoint-4")),
