@@ -114,7 +114,7 @@ test("/openapi.json is OpenAPI 3.1 and names every route with its answers", asyn
   const { body } = await get("/openapi.json")
   expect(body.openapi).toMatch(/^3\.1/)
   expect(Object.keys(body.paths).sort()).toEqual([
-    "/api/runs/",
+    "/api/runs",
     "/api/runs/{id}",
     "/api/runs/{id}/metrics",
     "/health",
