@@ -1,7 +1,5 @@
 // One YAML file = one run: read, merged with what it extends and with the command line, checked, and resolved into what each stage needs.
 import { basename, extname } from "node:path"
-import type { GrpoLoss } from "@rectify/engine"
-import { advantageProblem } from "./advantages/index.ts"
 import { type Batch, type BatchKeys, describeBatch, resolveBatch } from "./recipe/batch.ts"
 import { checkNames, checkTypes } from "./recipe/check.ts"
 import { expandShorthands, type Override, overrideSource } from "./recipe/overrides.ts"
@@ -16,50 +14,31 @@ import {
   readSources,
   type Source,
 } from "./recipe/source.ts"
-import type { Schedule } from "./schedule.ts"
+import {
+  type AdvantageSpec,
+  advantageOf,
+  type LossSpec,
+  lossOf,
+  type OptimizerSpec,
+  optimizerOf,
+  type Refuse,
+  type RewardSpec,
+  rewardsOf,
+  type Sampling,
+  samplingOf,
+} from "./recipe/specs.ts"
 
 export type { Override } from "./recipe/overrides.ts"
 export type { RecipeKeys } from "./recipe/schema.ts"
 export { RecipeError } from "./recipe/source.ts"
-
-export interface Sampling {
-  numGenerations: number
-  maxCompletionLength: number
-  temperature: number
-  topK: number
-  topP: number
-  minP: number
-  repetitionPenalty: number
-  stopStrings: string[]
-  seed: number
-}
-
-export interface RewardSpec {
-  name: string
-  weight: number
-}
-
-export interface AdvantageSpec {
-  /** a file in advantages/ */
-  name: string
-  scaleRewards: "group" | "batch" | "none"
-  alpha: number
-  gamma: number
-}
-
-/** What the loss needs that does not depend on the batch. */
-export type LossSpec = Omit<
-  GrpoLoss,
-  "kind" | "numSequences" | "numTokens" | "maxCompletionLength" | "advantages" | "oldLogprobs" | "refLogprobs"
-> & { maskTruncated: boolean; maxCompletionLength: number; temperature: number; maxBatchTokens: number }
-
-export interface OptimizerSpec extends Schedule {
-  weightDecay: number
-  adamBeta1: number
-  adamBeta2: number
-  adamEpsilon: number
-  maxGradNorm: number
-}
+export {
+  type AdvantageSpec,
+  type LossSpec,
+  type OptimizerSpec,
+  optimizerOf,
+  type RewardSpec,
+  type Sampling,
+} from "./recipe/specs.ts"
 
 export interface Recipe {
   /** as JSON: what the run records, and what `recipeFromKeys` turns into the same recipe again */
@@ -110,7 +89,7 @@ function build(sources: readonly Source[]): Recipe {
 }
 
 function resolve(keys: RecipeKeys, place: (path: string[]) => string, given: Set<string>): Recipe {
-  const fail = (key: string, expected: string, got: unknown): never => {
+  const fail: Refuse = (key, expected, got) => {
     throw new RecipeError(
       `${place(key.split("."))}: ${key}: expected ${expected}, got ${JSON.stringify(got)}`,
     )
@@ -163,94 +142,4 @@ function written(keys: RecipeKeys, given: Set<string>, place: (path: string[]) =
     (key) => place([key]),
   )
   return { ...keys, per_device_train_batch_size: sequences }
-}
-
-function samplingOf(keys: RecipeKeys): Sampling {
-  return {
-    numGenerations: keys.num_generations,
-    maxCompletionLength: keys.max_completion_length,
-    temperature: keys.temperature,
-    topK: keys.top_k,
-    topP: keys.top_p,
-    minP: keys.min_p ?? 0,
-    repetitionPenalty: keys.repetition_penalty,
-    stopStrings: keys.stop_strings,
-    seed: keys.seed,
-  }
-}
-
-function rewardsOf(keys: RecipeKeys): RewardSpec[] {
-  const rewards = keys.reward_funcs.map((name, index) => ({
-    name,
-    weight: keys.reward_weights?.[index] ?? 1,
-  }))
-  return keys.length_penalty > 0
-    ? [...rewards, { name: "length_penalty", weight: keys.length_penalty }]
-    : rewards
-}
-
-function advantageOf(
-  keys: RecipeKeys,
-  fail: (key: string, expected: string, got: unknown) => never,
-): AdvantageSpec {
-  const judged = keys.process.method !== "none"
-  const named = keys.advantage ?? (judged ? "repro_grpo" : "grpo")
-  if (judged && !named.startsWith("repro_"))
-    fail("advantage", `repro_${named}, or process.method none: this estimator takes no process reward`, named)
-  const problem = advantageProblem(named)
-  if (problem) fail("advantage", `an estimator in advantages/ (${problem})`, named)
-  return {
-    // Without process scores each repro_ estimator is its plain one, to the bit.
-    name: judged ? named : named.replace(/^repro_/, ""),
-    scaleRewards: keys.scale_rewards,
-    alpha: keys.process.repro_alpha,
-    gamma: keys.process.gamma,
-  }
-}
-
-function lossOf(keys: RecipeKeys): LossSpec {
-  return {
-    lossType: keys.loss_type,
-    epsilon: keys.epsilon,
-    epsilonHigh: keys.epsilon_high ?? keys.epsilon,
-    delta: keys.delta ?? Number.POSITIVE_INFINITY,
-    beta: keys.beta,
-    kl: keys.kl,
-    useBiasCorrectionKl: keys.use_bias_correction_kl,
-    importanceSamplingLevel: keys.importance_sampling_level,
-    sapoTemperatureNeg: keys.sapo_temperature_neg,
-    sapoTemperaturePos: keys.sapo_temperature_pos,
-    maskTruncated: keys.mask_truncated_completions,
-    maxCompletionLength: keys.max_completion_length,
-    temperature: keys.temperature,
-    maxBatchTokens: keys.max_batch_tokens,
-  }
-}
-
-type OptimizerKeys = Pick<
-  RecipeKeys,
-  | "learning_rate"
-  | "lr_scheduler_type"
-  | "warmup_steps"
-  | "min_lr_rate"
-  | "weight_decay"
-  | "adam_beta1"
-  | "adam_beta2"
-  | "adam_epsilon"
-  | "max_grad_norm"
->
-
-/** The same keys drive RL and the warm start. */
-export function optimizerOf(keys: OptimizerKeys): OptimizerSpec {
-  return {
-    learningRate: keys.learning_rate,
-    type: keys.lr_scheduler_type,
-    warmupSteps: keys.warmup_steps,
-    minLrRate: keys.min_lr_rate,
-    weightDecay: keys.weight_decay,
-    adamBeta1: keys.adam_beta1,
-    adamBeta2: keys.adam_beta2,
-    adamEpsilon: keys.adam_epsilon,
-    maxGradNorm: keys.max_grad_norm,
-  }
 }

@@ -3,6 +3,7 @@ import { basename, relative } from "node:path"
 import type { Dataset, Tokenizer } from "@rectify/data"
 import type { Engine } from "@rectify/engine"
 import { type Checkpoint, checkpoints, type RunPlace, readCheckpoint, saveCheckpoint } from "./checkpoint.ts"
+import { complaints } from "./complaints.ts"
 import type { Evaluated } from "./evaluate.ts"
 import type { Evaluation, Metrics, OnEvent, TrainEvent } from "./events.ts"
 import type { Group, Weighted } from "./flow.ts"
@@ -30,6 +31,7 @@ export class Run {
   readonly #tell: OnEvent
   readonly #recorder: Recorder
   readonly #started = performance.now()
+  readonly #warned = new Set<string>()
   #newest: { step: number; evaluation: Evaluation } | null = null
   #savedStep: number | null
 
@@ -128,6 +130,13 @@ export class Run {
     await this.#tell(event)
   }
 
+  /** Each only once in a run. */
+  private async warn(message: string): Promise<void> {
+    if (this.#warned.has(message)) return
+    this.#warned.add(message)
+    await this.tell({ event: "warning", message })
+  }
+
   async started(engine: Engine): Promise<void> {
     const { plan, parameters, device, isa } = await engine.stats()
     const { recipe, name, dir, steps, place } = this
@@ -170,6 +179,7 @@ export class Run {
     if (log_completions) this.#recorder.recordCompletions(this.name, step, toRecords(groups, tokenizer))
     this.#recorder.recordStep(this.name, step, metrics)
     await this.tell({ event: "step", step, steps: this.steps, metrics })
+    for (const message of complaints(groups)) await this.warn(message)
     if (log_completions && step % sample_steps === 0) await this.show(groups[0]!, tokenizer)
   }
 
