@@ -202,6 +202,34 @@ describe("generate", () => {
   })
 })
 
+test("a study trains its variants, keeps what it has, and prints a table", async () => {
+  const dir = scratch()
+  const small = ["study", "smoke", "--output_dir", "out", "--json"]
+  const first = await run(small, dir)
+  expect([first.code, first.err.match(/expected.*/)]).toEqual([0, null])
+  const lines = jsonLines(first.out)
+  expect(
+    lines.filter(({ event }) => event === "outcome").map(({ variant, seed }) => [variant, seed]),
+  ).toEqual([
+    ["with RePro", 1],
+    ["without", 1],
+    ["with RePro", 2],
+    ["without", 2],
+  ])
+  const table = lines.at(-1)
+  const accuracies = lines
+    .filter(({ variant }) => variant === "without")
+    .map(({ after }) => after.mean_length)
+  const cell = table.rows[1].cells[1].after
+  expect(cell.mean).toBeCloseTo((accuracies[0] + accuracies[1]) / 2, 9)
+  expect(cell.spread).toBeCloseTo(Math.abs(accuracies[0] - accuracies[1]) / Math.SQRT2, 9)
+  expect((await run(small, dir)).out).toBe(first.out)
+  expect(await run(["study", "repor"], dir)).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("did you mean repro"),
+  })
+})
+
 test("serve answers alone, and ends at SIGTERM", async () => {
   const child = start(["serve", "--port", "0", "--json"], scratch())
   let out = ""
