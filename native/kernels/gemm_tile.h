@@ -33,17 +33,6 @@ RECTIFY_INLINE vecf load(const float* p) {
 }
 RECTIFY_INLINE void store(float* p, vecf v) { memcpy(p, &v, sizeof v); }
 
-/** One value in every lane, by a broadcasting load: from a register it would take a slot of the multipliers (Intel). */
-RECTIFY_INLINE vecf load_broadcast(const float* p) {
-#if defined(__AVX512F__)
-  vecf v;
-  __asm__("vbroadcastss %1, %0" : "=v"(v) : "m"(*p));
-  return v;
-#else
-  return vecf{} + *p;
-#endif
-}
-
 /** f32 operands: one value per step on either side. */
 struct F32 {
   static constexpr bool bf16 = false;
@@ -93,17 +82,19 @@ static void tile(const TileArgs& t) {
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
         if constexpr (!Kind::bf16) {
-          const vecf x = load_broadcast(a + r);
+          const vecf x = a[r] - vecf{};  // x - 0 is x, so this is one broadcasting load
 #pragma GCC unroll 16
           for (int v = 0; v < V; v++) acc[r][v] += x * w[v];
         } else {
 #if defined(__AVX512BF16__)
-          const vecf x = load_broadcast(a + r);
+          uint32_t pair;
+          memcpy(&pair, a + r, sizeof pair);
+          const __m512i x = _mm512_set1_epi32(static_cast<int>(pair));
 #pragma GCC unroll 16
           for (int v = 0; v < V; v++)
             acc[r][v] = (vecf)_mm512_dpbf16_ps((__m512)acc[r][v], (__m512bh)x, (__m512bh)w[v]);
 #else
-          const vecf even = load_broadcast(a + r), odd = load_broadcast(a + R + r);
+          const vecf even = a[r] - vecf{}, odd = a[R + r] - vecf{};
 #pragma GCC unroll 16
           for (int v = 0; v < V; v++) {
             acc[r][v] += odd * (vecf)((vecu)w[v] & 0xffff0000u);

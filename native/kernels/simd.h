@@ -17,7 +17,8 @@ namespace rectify::RECTIFY_TARGET {
 typedef float v16f __attribute__((vector_size(64)));
 typedef int32_t v16i __attribute__((vector_size(64)));
 
-RECTIFY_INLINE v16f broadcast(float x) { return v16f{} + x; }
+/** x - 0 is x (x + 0 is not, for -0), so this is a single instruction. */
+RECTIFY_INLINE v16f broadcast(float x) { return x - v16f{}; }
 
 RECTIFY_INLINE v16f load16(const float* p) {
   v16f v;
