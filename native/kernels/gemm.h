@@ -15,7 +15,7 @@ struct Product {
   bool split_columns = false;  // between threads; else rows
 };
 
-constexpr int64_t kDepthBlock = 384, kRowBlock = 24 * kTileRows;
+constexpr int64_t kDepthBlock = 192;
 
 RECTIFY_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 RECTIFY_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -37,7 +37,8 @@ RECTIFY_INLINE void multiply_part(Device& device, int thread, const Product& p, 
   const int64_t most = Right::direct && one_tile ? 8192 : kDepthBlock;
   const int64_t blocks = steps > most ? ceil_div(steps, most) : 1;
   const int64_t block = (ceil_div(steps, blocks) | 31) + 1;
-  const Cut row_blocks(row1 - row0, kRowBlock);
+  // Panels made for each block of rows want more of them than panels that only pass through the first-level cache.
+  const Cut row_blocks(row1 - row0, (Right::direct ? 12 : 40) * kTileRows);
   const int64_t sliver = block * Kind::a_per_step;
   auto* a = static_cast<float*>(device.scratch(
       thread, sizeof(float) * static_cast<size_t>((row_blocks.base + 1) * sliver + 64 + block * kPanelColumns +
@@ -50,7 +51,7 @@ RECTIFY_INLINE void multiply_part(Device& device, int thread, const Product& p, 
   for (int64_t rb = 0; rb < row_blocks.parts; rb++) {
     const int64_t first_row = row0 + row_blocks.begin(rb);
     const Cut tiles(row_blocks.size(rb), kTileRows);
-    for (int64_t s0 = 0; s0 == 0 || s0 < steps; s0 += block) {
+    for (int64_t s0 = 0; s0 < steps; s0 += block) {
       const int64_t count = smaller(block, steps - s0);
       const int64_t k0 = s0 * Kind::k_per_step, k1 = smaller(k0 + count * Kind::k_per_step, p.depth);
       for (int64_t i = 0; i < tiles.parts; i++)
@@ -75,6 +76,9 @@ RECTIFY_INLINE void multiply_part(Device& device, int thread, const Product& p, 
           t.c_stride = p.columns;
           t.start = start ? start + row * start_stride + column : zeros;
           t.start_stride = start ? start_stride : 0;
+          t.next_c = t.c + (i + 1 < tiles.parts ? height * p.columns : 0);
+          t.next_b = t.b;
+          if (Right::direct) t.next_b = t.b + (i * count * 16 < count * 32 ? t.b_stride * panels + i * count * 16 : 0);
           if (width == kPanelColumns) {
             (panels > 1 ? side_function<Kind>(static_cast<int>(height)) : tile_function<Kind>(static_cast<int>(height)))(t);
             continue;
@@ -99,6 +103,11 @@ RECTIFY_INLINE void multiply_part(Device& device, int thread, const Product& p, 
 template <class Kind, class Left, class Right>
 RECTIFY_INLINE void multiply(Device& device, const Product& p, const Left& left, const Right& right) {
   if (p.rows == 0 || p.columns == 0) return;
+  if (p.depth == 0) {
+    for (int64_t i = 0; i < p.rows * p.columns; i++)
+      p.c[i] = p.start ? p.start[i / p.columns * p.start_stride + i % p.columns] : 0;
+    return;
+  }
   const int64_t panels = ceil_div(p.columns, kPanelColumns);
   const int64_t work = p.rows * p.columns * (p.depth + 1) / (kLanes == 16 ? 4 : 2);
   if (p.split_columns)

@@ -59,15 +59,59 @@ struct TileArgs {
   int64_t start_stride;
   float* c;
   int64_t c_stride;
+  const float* next_c;  // what the next tile will touch, fetched meanwhile: its outputs, and a part of its columns
+  const float* next_b;
 };
 
-/** Where P panels of W registers each fill the registers: V = P * W columns per row at a time. */
+/** One line of 64 bytes towards the cache. */
+RECTIFY_INLINE void fetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+
+/** One step of a tile: V registers of columns, from P panels of W registers each, times R values. */
+template <class Kind, int R, int V, int W>
+RECTIFY_INLINE void tile_step(vecf (&acc)[R][V], const float* a, const float* b, int64_t b_stride) {
+  vecf w[V];
+#pragma GCC unroll 16
+  for (int v = 0; v < V; v++) w[v] = load(b + v / W * b_stride + v % W * kLanes);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++) {
+    if constexpr (!Kind::bf16) {
+      const vecf x = a[r] - vecf{};  // x - 0 is x, so this is one broadcasting load
+#pragma GCC unroll 16
+      for (int v = 0; v < V; v++) acc[r][v] += x * w[v];
+    } else {
+#if defined(__AVX512BF16__)
+      uint32_t pair;
+      memcpy(&pair, a + r, sizeof pair);
+      const __m512i x = _mm512_set1_epi32(static_cast<int>(pair));
+#pragma GCC unroll 16
+      for (int v = 0; v < V; v++) acc[r][v] = (vecf)_mm512_dpbf16_ps((__m512)acc[r][v], (__m512bh)x, (__m512bh)w[v]);
+#else
+      const vecf even = a[r] - vecf{}, odd = a[R + r] - vecf{};
+#pragma GCC unroll 16
+      for (int v = 0; v < V; v++) {
+        acc[r][v] += odd * (vecf)((vecu)w[v] & 0xffff0000u);
+        acc[r][v] += even * (vecf)((vecu)w[v] << 16);
+      }
+#endif
+    }
+  }
+}
+
+/** A tile over P panels, W registers of each at a time. */
 template <class Kind, int R, int P, int W>
 static void tile(const TileArgs& t) {
-  constexpr int V = P * W;
+  constexpr int V = P * W, kUnroll = 4;
+  constexpr int a_step = R * Kind::a_per_step;
+  if (t.steps < 1) __builtin_unreachable();
+  const float* ahead = t.next_b;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 16
+    for (int i = 0; i < 2 * P; i++) fetch(t.next_c + r * t.c_stride + 16 * i);
   for (int64_t column = 0; column < kPanelColumns; column += W * kLanes) {
     vecf acc[R][V];
     int64_t offset[V];
+#pragma GCC unroll 16
     for (int v = 0; v < V; v++) offset[v] = v / W * kPanelColumns + column + v % W * kLanes;
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++)
@@ -75,37 +119,16 @@ static void tile(const TileArgs& t) {
       for (int v = 0; v < V; v++) acc[r][v] = load(t.start + r * t.start_stride + offset[v]);
     const float* a = t.a;
     const float* b = t.b + column;
-    for (int64_t s = 0; s < t.steps; s++) {
-      vecf w[V];
-#pragma GCC unroll 16
-      for (int v = 0; v < V; v++) w[v] = load(b + v / W * t.b_stride + v % W * kLanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; r++) {
-        if constexpr (!Kind::bf16) {
-          const vecf x = a[r] - vecf{};  // x - 0 is x, so this is one broadcasting load
-#pragma GCC unroll 16
-          for (int v = 0; v < V; v++) acc[r][v] += x * w[v];
-        } else {
-#if defined(__AVX512BF16__)
-          uint32_t pair;
-          memcpy(&pair, a + r, sizeof pair);
-          const __m512i x = _mm512_set1_epi32(static_cast<int>(pair));
-#pragma GCC unroll 16
-          for (int v = 0; v < V; v++)
-            acc[r][v] = (vecf)_mm512_dpbf16_ps((__m512)acc[r][v], (__m512bh)x, (__m512bh)w[v]);
-#else
-          const vecf even = a[r] - vecf{}, odd = a[R + r] - vecf{};
-#pragma GCC unroll 16
-          for (int v = 0; v < V; v++) {
-            acc[r][v] += odd * (vecf)((vecu)w[v] & 0xffff0000u);
-            acc[r][v] += even * (vecf)((vecu)w[v] << 16);
-          }
-#endif
-        }
+    int64_t s = t.steps;
+    for (; s >= kUnroll; s -= kUnroll) {
+#pragma GCC unroll 4
+      for (int u = 0; u < kUnroll; u++) {
+        fetch(ahead + 16 * u);
+        tile_step<Kind, R, V, W>(acc, a + u * a_step, b + u * kPanelColumns, t.b_stride);
       }
-      a += R * Kind::a_per_step;
-      b += kPanelColumns;
+      ahead += 16 * kUnroll, a += kUnroll * a_step, b += kUnroll * kPanelColumns;
     }
+    for (; s > 0; s--, a += a_step, b += kPanelColumns) tile_step<Kind, R, V, W>(acc, a, b, t.b_stride);
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 16
