@@ -52,10 +52,10 @@ class CpuDevice final : public Device {
     return data;
   }
   void release(void* data) noexcept override { std::free(data); }
-  void copy_in(void* device, const void* host, size_t bytes) override { std::memcpy(device, host, bytes); }
-  void copy_out(void* host, const void* device, size_t bytes) override { std::memcpy(host, device, bytes); }
-  void copy(void* to, const void* from, size_t bytes) override { std::memmove(to, from, bytes); }
-  void zero(void* device, size_t bytes) override { std::memset(device, 0, bytes); }
+  void copy_in(void* device, const void* host, size_t bytes) override { if (bytes) std::memcpy(device, host, bytes); }
+  void copy_out(void* host, const void* device, size_t bytes) override { if (bytes) std::memcpy(host, device, bytes); }
+  void copy(void* to, const void* from, size_t bytes) override { if (bytes) std::memmove(to, from, bytes); }
+  void zero(void* device, size_t bytes) override { if (bytes) std::memset(device, 0, bytes); }
   void synchronize() override {}
 };
 
