@@ -1,5 +1,6 @@
 // Whole models against transformers: scores, the gradient of every tensor, AdamW steps, and greedy decoding of each tiny golden.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { type Forest, type OpenedEngine, openEngine, type TrainBatch } from "@rectify/engine"
 import { goldenDir, goldenModel, goldenModels, readSafetensors } from "../golden.ts"
@@ -167,4 +168,29 @@ test("three AdamW steps, one of them unclipped, equal torch's", async () => {
   }
   await engine.dispose()
   expect(worst).toEqual({})
+})
+
+/** A real trained Llama, read where it lies beside the checkout; log-probabilities and greedy ids from transformers. */
+const stories = join(import.meta.dir, "../../../shared/data/models/stories260K")
+
+test.skipIf(!existsSync(stories))("stories260K, a trained model", async () => {
+  const parity = JSON.parse(readFileSync(join(stories, "parity.json"), "utf8"))
+  const tokens = Int32Array.from(parity.prompt_ids)
+  const engine = await openEngine(stories, { training: false })
+  const { logprobs } = await engine.logprobs({
+    parent: Int32Array.of(-1),
+    parentLength: Int32Array.of(0),
+    length: Int32Array.of(tokens.length),
+    tokens,
+  })
+  const greedy: number[] = parity.greedy_ids.slice(tokens.length) // the prompt comes first
+  const [completion] = await engine.generate({
+    ...sampling,
+    repetitionPenalty: 1,
+    prompts: [tokens],
+    maxTokens: greedy.length,
+  })
+  await engine.dispose()
+  expect(distance(logprobs.slice(1), parity.token_logprobs)).toBeLessThan(1e-4)
+  expect([...completion!.ids]).toEqual(greedy)
 })
