@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cores=$(getconf _NPROCESSORS_ONLN)
-cmake -S . -B build/sanitize -DRECTIFY_TESTS=ON -DRECTIFY_SANITIZE=ON -DRECTIFY_CUDA=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
+cmake -S . -B build/sanitize -DRECTIFY_TESTS=ON -DRECTIFY_SANITIZE=ON -DRECTIFY_CUDA=OFF -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS=-O1 >/dev/null
 cmake --build build/sanitize --parallel "$cores" >build/sanitize/build.log 2>&1 || { cat build/sanitize/build.log; exit 1; }
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 failed=0
