@@ -34,6 +34,20 @@ test("a wanted port that is taken is refused by number", () => {
   expect(() => start({ port })).toThrow(`got ${port}`)
 })
 
+test("a large body is refused, and the answer says so", async () => {
+  const { url } = start({ port: 0, token: "secret" })
+  const response = await fetch(`${url}/api/runs/any/control`, { method: "POST", body: "x".repeat(20_000) })
+  expect(response.status).toBe(413)
+})
+
+test("beyond the loopback it listens with a token only", async () => {
+  expect(() => start({ port: 0, hostname: "0.0.0.0" })).toThrow("--token")
+  const { port } = start({ port: 0, hostname: "0.0.0.0", token: "secret" })
+  const ask = (headers = {}) => fetch(`http://127.0.0.1:${port}/api/runs`, { headers })
+  expect((await ask()).status).toBe(401)
+  expect((await ask({ authorization: "Bearer secret" })).status).toBe(200)
+})
+
 test("nothing answers after stop", async () => {
   const server = start({ port: 0 })
   await server.stop()

@@ -95,3 +95,38 @@ test("completions by step, group and text; a percent sign is a percent sign", as
   expect(await store.getCompletion("demo-1", last!.id)).toEqual(last!)
   expect(await store.getCompletion("other", last!.id)).toBeUndefined()
 })
+
+test("keep_completions leaves the completions of that many last steps, and every number", async () => {
+  store.createRun(aRun("demo-1", { recipe: { keep_completions: 2 } }))
+  store.createRun(aRun("demo-2"))
+  for (let step = 1; step <= 5; step++)
+    for (const run of ["demo-1", "demo-2"]) {
+      store.recordCompletions(run, step, [aCompletion()])
+      store.recordStep(run, step, { reward: step })
+    }
+  await store.flush()
+  expect((await store.completions("demo-1")).items.map(({ step }) => step)).toEqual([4, 5])
+  expect((await store.completions("demo-2")).total).toBe(5)
+  expect((await store.metrics("demo-1")).points).toHaveLength(5)
+})
+
+test("a removed run leaves nothing, and others whole", async () => {
+  for (const run of ["demo-1", "demo-2"]) {
+    store.createRun(aRun(run))
+    store.recordCompletions(run, 1, [aCompletion()])
+    store.recordStep(run, 1, { reward: 1 })
+    store.recordEvaluation(run, 1, { accuracy: 1 })
+    store.recordEvent(run, { kind: "note", message: "hello" })
+  }
+  await store.flush()
+  await store.removeRun("demo-1")
+  const left = async (run: string) => [
+    (await store.getRun(run)) === undefined ? 0 : 1,
+    (await store.completions(run)).total,
+    (await store.metrics(run)).points.length,
+    (await store.events(run)).length,
+    (await store.evaluations(run)).length,
+  ]
+  expect(await left("demo-1")).toEqual([0, 0, 0, 0, 0])
+  expect(await left("demo-2")).toEqual([1, 1, 1, 1, 1])
+})

@@ -87,3 +87,133 @@ export const MetricsAnswer = t.Object({
 
 export type RunSummary = Static<typeof RunSummary>
 export type Series = Static<typeof Series>
+
+export const BucketSeries = t.Object(
+  {
+    first: t.Array(t.Integer(), { description: "first step of each bucket that has a value" }),
+    last: t.Array(t.Integer()),
+    min: t.Array(Nullable(t.Number())),
+    mean: t.Array(Nullable(t.Number())),
+    max: t.Array(Nullable(t.Number())),
+    count: t.Array(t.Integer({ description: "finite values in it" })),
+  },
+  { description: "columns of equal length, by step; null: no finite value" },
+)
+
+export const BucketsAnswer = t.Object({
+  run: t.String(),
+  metrics: t.Record(t.String(), BucketSeries),
+  next: t.Integer({ description: "pass it as `since` to /metrics or /stream to get only what is newer" }),
+})
+
+const completion = {
+  id: t.Integer(),
+  step: t.Integer(),
+  prompt_id: t.String({ description: "completions of one step that share it are a group" }),
+  sample: t.Integer(),
+  prompt: t.String(),
+  completion: t.String(),
+  answer: Nullable(t.String()),
+  parsed: Nullable(t.String()),
+  correct: t.Boolean(),
+  reward: Nullable(t.Number()),
+  rewards: t.Record(t.String(), Nullable(t.Number())),
+  advantage: Nullable(t.Number()),
+  length: t.Integer({ description: "tokens" }),
+  finish_reason: t.Union([t.Literal("stop"), t.Literal("length"), t.Literal("cancelled")]),
+  judged: t.Boolean({ description: "it has a trajectory" }),
+}
+
+export const CompletionPage = t.Object({
+  run: t.String(),
+  completions: t.Array(t.Object(completion)),
+  total: t.Integer({ description: "how many match, on all pages" }),
+  limit: t.Integer(),
+  offset: t.Integer(),
+})
+
+export const CompletionDetail = t.Object({
+  ...completion,
+  reasons: t.Record(t.String(), t.String()),
+  points: t.Array(
+    t.Object({
+      position: t.Integer({ description: "tokens of the completion before it" }),
+      offset: t.Optional(t.Integer({ description: "characters before it" })),
+      surrogate: Nullable(t.Number({ description: "J" })),
+      magnitude: Nullable(t.Number()),
+      stability: Nullable(t.Number()),
+      score: Nullable(t.Number({ description: "S" })),
+      reward: Nullable(t.Number({ description: "r of the segment that ends here" })),
+    }),
+    { description: "RePro's trajectory, baseline first; empty when it was not judged" },
+  ),
+})
+
+export const Kind = t.Union(
+  [
+    t.Literal("state"),
+    t.Literal("warning"),
+    t.Literal("checkpoint"),
+    t.Literal("control"),
+    t.Literal("note"),
+  ],
+  { description: "what kind of event" },
+)
+
+export const EventsAnswer = t.Object({
+  run: t.String(),
+  events: t.Array(
+    t.Object({
+      id: t.Integer(),
+      kind: Kind,
+      message: t.String(),
+      step: Nullable(t.Integer()),
+      time: t.Integer(),
+    }),
+  ),
+  next: t.Integer({ description: "pass it as `after` to get only what is newer" }),
+})
+
+export const EvaluationsAnswer = t.Object({
+  run: t.String(),
+  evaluations: t.Array(
+    t.Object({ step: t.Integer(), time: t.Integer(), metrics: t.Record(t.String(), t.Number()) }),
+  ),
+})
+
+export const RecipeAnswer = t.Record(t.String(), t.Unknown(), {
+  description: "as resolved: every key, defaults filled in",
+})
+
+export const ControlBody = t.Union([
+  t.Object(
+    {
+      action: t.Union([
+        t.Literal("pause"),
+        t.Literal("resume"),
+        t.Literal("stop"),
+        t.Literal("checkpoint"),
+        t.Literal("evaluate"),
+      ]),
+    },
+    { additionalProperties: false },
+  ),
+  t.Object(
+    {
+      action: t.Literal("learning_rate"),
+      value: t.Number({ minimum: 0, maximum: 1, description: "the peak of the schedule" }),
+    },
+    { additionalProperties: false },
+  ),
+])
+
+export const ControlDone = t.Object({
+  run: t.String(),
+  action: t.String(),
+  step: t.Integer({ description: "last RL step done when the trainer acted" }),
+  message: t.String(),
+})
+
+export const Ready = t.Object({ status: t.Literal("ready") })
+
+export type BucketSeries = Static<typeof BucketSeries>

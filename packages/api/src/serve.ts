@@ -1,12 +1,18 @@
 // Listens: loopback unless told otherwise, and never in the way of training.
 import type { Reader } from "@rectify/store"
-import { createApp } from "./app.ts"
+import { type AppOptions, createApp } from "./app.ts"
+import { isLoopback, MOST_BODY_BYTES } from "./guard.ts"
+import { CONTROL_WAIT_MS } from "./routes/control.ts"
 
 export const DEFAULT_PORT = 7373
 
-export interface ServeOptions {
+const IDLE_SECONDS = 30
+const GOODBYE_MS = 1_000
+
+export interface ServeOptions extends Omit<AppOptions, "closed" | "closing"> {
   /** absent: 7373, or any free port when that is taken; 0: any free port */
   port?: number
+  /** anything but the loopback needs a token, for reads too */
   hostname?: string
 }
 
@@ -16,9 +22,27 @@ export interface Served {
   stop(): Promise<void>
 }
 
-export function serve(store: Reader, { port, hostname = "127.0.0.1" }: ServeOptions = {}): Served {
-  const app = createApp(store)
-  const listen = (wanted: number) => Bun.serve({ port: wanted, hostname, fetch: app.fetch, idleTimeout: 30 })
+export function serve(store: Reader, options: ServeOptions = {}): Served {
+  const { port, hostname = "127.0.0.1", ...rest } = options
+  const closed = !isLoopback(hostname)
+  if (closed && !rest.token)
+    throw new Error(
+      `serve: expected a token to listen on ${hostname}, got none; give --token or RECTIFY_TOKEN`,
+    )
+  const closing = new AbortController()
+  const app = createApp(store, { ...rest, closed, closing: closing.signal })
+  const waits = Math.ceil((rest.controlWaitMs ?? CONTROL_WAIT_MS) / 1000) + IDLE_SECONDS
+  const listen = (wanted: number) =>
+    Bun.serve({
+      port: wanted,
+      hostname,
+      idleTimeout: IDLE_SECONDS,
+      maxRequestBodySize: MOST_BODY_BYTES,
+      fetch(request, server) {
+        if (request.method === "POST") server.timeout(request, waits)
+        return app.fetch(request)
+      },
+    })
   const server = (() => {
     try {
       return listen(port ?? DEFAULT_PORT)
@@ -31,6 +55,11 @@ export function serve(store: Reader, { port, hostname = "127.0.0.1" }: ServeOpti
   return {
     url: `http://${server.hostname}:${server.port}`,
     port: server.port ?? 0,
-    stop: () => server.stop(true),
+    /** Streams end, answers under way are finished, and whoever does not let go is left. */
+    async stop() {
+      closing.abort()
+      await Promise.race([server.stop(), Bun.sleep(GOODBYE_MS)])
+      await server.stop(true)
+    },
   }
 }

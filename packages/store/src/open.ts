@@ -3,7 +3,7 @@ import { Queue, type Write } from "./queue.ts"
 import { reader } from "./read.ts"
 import { openSqlite, type Sqlite } from "./sqlite.ts"
 import type { Store, StoreOptions } from "./types.ts"
-import { writeBatch } from "./write.ts"
+import { removeRun, writeBatch } from "./write.ts"
 
 const HEARTBEAT_MS = 5_000
 const SLOWEST_RETRY_MS = 5_000
@@ -15,6 +15,7 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
   const { flushMs = 200, maxQueued = 50_000, warn = (message) => console.error(message) } = options
   const queue = new Queue(maxQueued)
   const live = new Set<string>()
+  const kept = new Map<string, number>()
   let db: Sqlite | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let failures = 0
@@ -80,6 +81,7 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
 
     createRun(run) {
       live.add(run.run)
+      if (typeof run.recipe.keep_completions === "number") kept.set(run.run, run.recipe.keep_completions)
       add({ kind: "run", run, time: Date.now() })
     },
     recordCompletions(run, step, completions) {
@@ -87,11 +89,11 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
       schedule()
     },
     recordStep(run, step, metrics) {
-      queue.close(run, step, metrics, Date.now())
+      queue.close(run, step, metrics, Date.now(), kept.get(run))
       schedule()
     },
     recordEvaluation(run, step, metrics) {
-      add({ kind: "evaluation", run, step, metrics, time: Date.now() })
+      add({ kind: "evaluation", run, step, metrics, time: queue.moment(run, Date.now()) })
     },
     recordEvent(run, event) {
       add({ kind: "event", run, event, time: Date.now() })
@@ -110,6 +112,9 @@ export function openStore(path: string, options: StoreOptions = {}): Store {
 
     async flush() {
       drain()
+    },
+    async removeRun(run) {
+      removeRun(connect(), run)
     },
     async close() {
       if (closed) return

@@ -11,6 +11,8 @@ export type Write =
       /** absent: completions that came after their step was closed */
       metrics?: Record<string, number>
       completions: CompletionRecord[]
+      /** the completions of how many steps stay; absent: all */
+      keep?: number
     }
   | { kind: "evaluation"; run: string; step: number; metrics: object; time: number }
   | { kind: "event"; run: string; event: NewEvent; time: number }
@@ -25,6 +27,7 @@ export class Queue {
   /** completions of steps not closed yet, by run and step */
   private held = new Map<string, Map<number, CompletionRecord[]>>()
   private closed = new Map<string, { step: number; time: number }>()
+  private moments = new Map<string, number>()
   private records = 0
 
   constructor(private readonly most: number) {}
@@ -51,14 +54,20 @@ export class Queue {
     steps.set(step, [...(steps.get(step) ?? []), ...completions])
   }
 
-  close(run: string, step: number, metrics: Record<string, number>, now: number): void {
+  close(run: string, step: number, metrics: Record<string, number>, now: number, keep?: number): void {
     const steps = this.held.get(run)
     const completions = steps?.get(step) ?? []
     steps?.delete(step)
-    // Two steps of a run never share a time, so that a reader can ask for what came after the last time it saw.
-    const time = Math.max(now, (this.closed.get(run)?.time ?? 0) + 1)
+    const time = this.moment(run, now)
     this.closed.set(run, { step, time })
-    this.add({ kind: "step", run, step, time, metrics, completions })
+    this.add({ kind: "step", run, step, time, metrics, completions, keep })
+  }
+
+  /** No two steps or evaluations of a run share a time, so that a reader can ask for what came after the last one it saw. */
+  moment(run: string, now: number): number {
+    const time = Math.max(now, (this.moments.get(run) ?? 0) + 1)
+    this.moments.set(run, time)
+    return time
   }
 
   /** the oldest writes, to be removed with `done` once they are in the database */

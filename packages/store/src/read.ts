@@ -16,6 +16,7 @@ import {
   type SQL,
   sql,
 } from "drizzle-orm"
+import { buckets, metricNames, position, stepsAfter } from "./read-many.ts"
 import * as t from "./schema-sqlite.ts"
 import type { Sqlite } from "./sqlite.ts"
 import type { MetricPoint, MetricsQuery, Page, Reader, Run, SeenState, StoredCompletion } from "./types.ts"
@@ -50,6 +51,10 @@ export function reader(db: () => Sqlite, now: () => number = Date.now): Reader {
 
     metricNames: (run) => metricNames(db(), run),
     metrics: (run, query) => metrics(db(), run, query),
+
+    buckets: (run, query) => buckets(db(), run, query),
+    stepsAfter: (run, time, limit) => stepsAfter(db(), run, time, limit),
+    position: (run, until = Number.MAX_SAFE_INTEGER) => position(db(), run, until),
 
     async completions(run, { step, prompt_id, search, limit = 50, offset = 0 } = {}) {
       const where = and(
@@ -97,11 +102,11 @@ export function reader(db: () => Sqlite, now: () => number = Date.now): Reader {
         .limit(limit)
     },
 
-    async evaluations(run) {
+    async evaluations(run, { after = -1 } = {}) {
       return await db()
         .select()
         .from(t.evaluations)
-        .where(eq(t.evaluations.run, run))
+        .where(and(eq(t.evaluations.run, run), gt(t.evaluations.time, after)))
         .orderBy(asc(t.evaluations.step))
     },
   }
@@ -119,18 +124,6 @@ function hasState(state: SeenState, now: number): SQL | undefined {
   return (LIVE as readonly string[]).includes(state)
     ? and(stored, gte(t.runs.heartbeat, now - LOST_AFTER_MS))
     : stored
-}
-
-/** Steps from name to name through the index: as many look-ups as names, however many points are stored. */
-async function metricNames(db: Sqlite, run: string): Promise<string[]> {
-  const rows = await db.all<{ name: string }>(sql`
-    WITH RECURSIVE names(name) AS (
-      SELECT min(name) FROM ${t.metrics} WHERE run = ${run}
-      UNION ALL
-      SELECT (SELECT min(m.name) FROM ${t.metrics} m WHERE m.run = ${run} AND m.name > names.name)
-      FROM names WHERE names.name IS NOT NULL
-    ) SELECT name FROM names WHERE name IS NOT NULL`)
-  return rows.map((row) => row.name)
 }
 
 async function metrics(db: Sqlite, run: string, query: MetricsQuery = {}) {

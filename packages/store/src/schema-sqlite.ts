@@ -28,7 +28,7 @@ export const runs = sqliteTable(
 export const steps = sqliteTable(
   "steps",
   { run: text().notNull(), step: integer().notNull(), time: integer().notNull() },
-  (t) => [primaryKey({ columns: [t.run, t.step] })],
+  (t) => [primaryKey({ columns: [t.run, t.step] }), index("steps_run_time").on(t.run, t.time)],
 )
 
 /** Keyed so that one metric of one run lies together: what a chart reads. */

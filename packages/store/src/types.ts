@@ -135,6 +135,42 @@ export interface MetricsQuery {
   limit?: number
 }
 
+export interface BucketsQuery {
+  names: string[]
+  /** both inclusive; default: the first and last step of the run */
+  from_step?: number
+  to_step?: number
+  /** how many equal ranges of steps to cut it into */
+  count: number
+}
+
+/** What one metric did over a range of steps. */
+export interface Bucket {
+  name: string
+  /** first and last step that has a value in it */
+  first: number
+  last: number
+  /** null: none of its values is finite */
+  min: number | null
+  mean: number | null
+  max: number | null
+  /** finite values */
+  count: number
+}
+
+export interface StoredStep {
+  step: number
+  time: number
+  metrics: Record<string, number | null>
+}
+
+/** How far a reader has seen a run: the times of its newest step and evaluation, and the number of its newest event. */
+export interface Position {
+  step_time: number
+  evaluation_time: number
+  event: number
+}
+
 export interface Page<T> {
   items: T[]
   total: number
@@ -178,6 +214,26 @@ export interface CompletionsQuery {
   offset?: number
 }
 
+/** What a person asks of a run that is going on. */
+export type ControlRequest =
+  | { action: "pause" | "resume" | "stop" | "checkpoint" | "evaluate" }
+  | { action: "learning_rate"; value: number }
+
+export type ControlAction = ControlRequest["action"]
+
+/** Given once the trainer has acted, or will not: then the message says why. */
+export interface ControlAnswer {
+  done: boolean
+  /** last RL step done when it was answered */
+  step: number
+  message: string
+}
+
+export interface Controller {
+  /** An aborted request that was not begun is withdrawn and answered as not done. */
+  request(run: string, request: ControlRequest, signal?: AbortSignal): Promise<ControlAnswer>
+}
+
 export interface Reader {
   /** newest first */
   listRuns(query?: RunsQuery): Promise<Page<Run>>
@@ -185,13 +241,22 @@ export interface Reader {
   metricNames(run: string): Promise<string[]>
   /** by step, then name; a limit never cuts a step in two, and `more` says that it cut */
   metrics(run: string, query?: MetricsQuery): Promise<{ points: MetricPoint[]; more: boolean }>
+  /** by name, then step; computed by the database, so that a million points cost no memory */
+  buckets(run: string, query: BucketsQuery): Promise<Bucket[]>
+  /** whole steps recorded after a time, oldest first */
+  stepsAfter(run: string, time: number, limit: number): Promise<StoredStep[]>
+  /** of everything recorded so far, or up to a time */
+  position(run: string, until?: number): Promise<Position>
   completions(run: string, query?: CompletionsQuery): Promise<Page<StoredCompletion>>
   getCompletion(run: string, id: number): Promise<StoredCompletion | undefined>
   events(run: string, query?: { kind?: EventKind; after?: number; limit?: number }): Promise<RunEvent[]>
-  evaluations(run: string): Promise<StoredEvaluation[]>
+  /** by step; `after`: only those recorded after that time */
+  evaluations(run: string, query?: { after?: number }): Promise<StoredEvaluation[]>
 }
 
 export interface Store extends Writer, Reader {
+  /** everything of a run that is not going on */
+  removeRun(run: string): Promise<void>
   /** writes what is queued, waiting a moment for a locked database, then lets go of it */
   close(): Promise<void>
 }

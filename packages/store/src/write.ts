@@ -1,5 +1,5 @@
 // Writes a batch in one transaction; writing the same batch twice leaves the same rows, so a failed flush can be repeated.
-import { and, eq, gt } from "drizzle-orm"
+import { and, eq, gt, lte } from "drizzle-orm"
 import { codeVersion, machine } from "./machine.ts"
 import type { Write } from "./queue.ts"
 import * as t from "./schema-sqlite.ts"
@@ -75,7 +75,8 @@ function putRun(tx: Transaction, { run: record, time }: Write & { kind: "run" })
     .run()
 }
 
-function putStep(tx: Transaction, { run, step, time, metrics, completions }: Write & { kind: "step" }): void {
+function putStep(tx: Transaction, write: Write & { kind: "step" }): void {
+  const { run, step, time, metrics, completions, keep } = write
   if (completions.length > 0) {
     tx.insert(t.completions)
       .values(completions.map((row) => ({ ...row, run, step })))
@@ -86,6 +87,10 @@ function putStep(tx: Transaction, { run, step, time, metrics, completions }: Wri
   if (rows.length > 0) tx.insert(t.metrics).values(rows).onConflictDoNothing().run()
   tx.insert(t.steps).values({ run, step, time }).onConflictDoNothing().run()
   tx.update(t.runs).set({ step, heartbeat: time }).where(eq(t.runs.id, run)).run()
+  if (keep !== undefined)
+    tx.delete(t.completions)
+      .where(and(eq(t.completions.run, run), lte(t.completions.step, step - keep)))
+      .run()
 }
 
 function forget(tx: Transaction, run: string, step: number): void {
@@ -95,6 +100,18 @@ function forget(tx: Transaction, run: string, step: number): void {
       .run()
   }
   tx.update(t.runs).set({ step }).where(eq(t.runs.id, run)).run()
+}
+
+/** At once, not through the queue: nothing else writes to a run that has ended. */
+export function removeRun(db: Sqlite, run: string): void {
+  db.transaction(
+    (tx) => {
+      for (const table of [t.metrics, t.completions, t.evaluations, t.steps, t.events])
+        tx.delete(table).where(eq(table.run, run)).run()
+      tx.delete(t.runs).where(eq(t.runs.id, run)).run()
+    },
+    { behavior: "immediate" },
+  )
 }
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null)

@@ -1,13 +1,33 @@
-// GET /api/runs, /api/runs/:id: what was trained here and how it stands.
+// GET /api/runs, /api/runs/:id and what hangs on it: recipe, events, evaluations.
 import type { Reader, Run } from "@rectify/store"
 import { Elysia, t } from "elysia"
 import { noSuchRun } from "../errors.ts"
-import { ErrorBody, RunDetail, RunPage, type RunSummary, State } from "../schemas.ts"
+import {
+  ErrorBody,
+  EvaluationsAnswer,
+  EventsAnswer,
+  Kind,
+  RecipeAnswer,
+  RunDetail,
+  RunPage,
+  type RunSummary,
+  State,
+} from "../schemas.ts"
 
 const MOST_RUNS = 200
+const MOST_EVENTS = 1_000
 
-export const runs = (store: Reader) =>
-  new Elysia()
+export function runs(store: Reader) {
+  const known = async (id: string): Promise<Run> => {
+    const run = await store.getRun(id)
+    if (run === undefined) throw noSuchRun(id)
+    return run
+  }
+  const evaluations = async (id: string) =>
+    (await store.evaluations(id)).map(({ step, time, metrics }) => ({ step, time, metrics }))
+  const params = t.Object({ id: t.String() })
+
+  return new Elysia()
     .get(
       "/api/runs",
       async ({ query }) => {
@@ -29,24 +49,63 @@ export const runs = (store: Reader) =>
     .get(
       "/api/runs/:id",
       async ({ params: { id } }) => {
-        const run = await store.getRun(id)
-        if (run === undefined) throw noSuchRun(id)
+        const run = await known(id)
         const { run_dir, code_version, machine, recipe } = run
-        const evaluations = (await store.evaluations(id)).map(({ step, time, metrics }) => ({
-          step,
-          time,
-          metrics,
-        }))
         const metric_names = await store.metricNames(id)
-        return { ...summary(run), run_dir, code_version, machine, recipe, metric_names, evaluations }
+        return {
+          ...summary(run),
+          run_dir,
+          code_version,
+          machine,
+          recipe,
+          metric_names,
+          evaluations: await evaluations(id),
+        }
       },
       {
-        params: t.Object({ id: t.String() }),
+        params,
         response: { 200: RunDetail, 404: ErrorBody },
         detail: { summary: "One run: recipe, machine, evaluations", tags: ["runs"] },
       },
     )
+    .get("/api/runs/:id/recipe", async ({ params: { id } }) => (await known(id)).recipe, {
+      params,
+      response: { 200: RecipeAnswer, 404: ErrorBody },
+      detail: { summary: "The recipe of a run", tags: ["runs"] },
+    })
+    .get(
+      "/api/runs/:id/evaluations",
+      async ({ params: { id } }) => {
+        await known(id)
+        return { run: id, evaluations: await evaluations(id) }
+      },
+      {
+        params,
+        response: { 200: EvaluationsAnswer, 404: ErrorBody },
+        detail: { summary: "Held-out quality by step", tags: ["runs"] },
+      },
+    )
+    .get(
+      "/api/runs/:id/events",
+      async ({ params: { id }, query: { kind, after, limit = 200 } }) => {
+        await known(id)
+        const found = await store.events(id, { kind, after, limit })
+        const events = found.map(({ id, kind, message, step, time }) => ({ id, kind, message, step, time }))
+        return { run: id, events, next: events.at(-1)?.id ?? after ?? 0 }
+      },
+      {
+        params,
+        query: t.Object({
+          kind: t.Optional(Kind),
+          after: t.Optional(t.Integer({ minimum: 0, description: "`next` of an earlier answer" })),
+          limit: t.Optional(t.Integer({ minimum: 1, maximum: MOST_EVENTS })),
+        }),
+        response: { 200: EventsAnswer, 400: ErrorBody, 404: ErrorBody },
+        detail: { summary: "State changes, warnings, checkpoints, control", tags: ["runs"] },
+      },
+    )
+}
 
-function summary({ id, name, state, error, step, steps, seed, created, heartbeat }: Run): RunSummary {
+export function summary({ id, name, state, error, step, steps, seed, created, heartbeat }: Run): RunSummary {
   return { id, name, state, error, step, steps, seed, created, heartbeat }
 }

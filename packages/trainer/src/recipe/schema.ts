@@ -144,6 +144,10 @@ const running = {
   logging_steps: integer(1, "steps between lines of a person's log; metrics.jsonl always has every step", {
     minimum: 1,
   }),
+  keep_completions: nullable(
+    Type.Integer({ minimum: 1 }),
+    "the completions of so many last steps stay in the store; null: all",
+  ),
   log_completions: flag(true, "record the sampled completions, and show one now and then"),
   sample_steps: integer(10, "steps between shown completions", { minimum: 1 }),
 }

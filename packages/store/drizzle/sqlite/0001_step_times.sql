@@ -1,0 +1,1 @@
+CREATE INDEX `steps_run_time` ON `steps` (`run`,`time`);
