@@ -25,8 +25,8 @@ async function open(given: Record<string, unknown>) {
     runsDir,
     onEvent: (event) => void (event.event === "warm_start" && cached.push(event.cached)),
   })
-  const engine = (await openPolicy(run, inputs, FakeEngine.open)) as FakeEngine
-  return { engine, cached }
+  const policy = await openPolicy(run, inputs, FakeEngine.open)
+  return { engine: policy!.engine as FakeEngine, cached }
 }
 
 test("found again by everything it depends on, and by nothing else", async () => {

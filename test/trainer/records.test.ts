@@ -51,9 +51,7 @@ test("a record, with each point as an offset in the text", () => {
 test("no trajectory where nothing was judged, and a sample event like it", () => {
   const bare = { ...sample, points: [], reward: Number.NaN }
   expect(toRecords([group(of, [bare])], asTokenizer(pieces))[0]!.points).toBeUndefined()
-  expect(toSample(3, of, bare, asTokenizer(pieces))).toEqual({
-    event: "sample",
-    step: 3,
+  expect(toSample(of, bare, asTokenizer(pieces))).toEqual({
     prompt: "what is 1",
     completion: "ab\n\nc</think>1",
     reward: 0,

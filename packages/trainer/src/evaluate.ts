@@ -2,10 +2,11 @@
 import type { Dataset, Tokenizer } from "@rectify/data"
 import type { Engine } from "@rectify/engine"
 import type { Rewards } from "@rectify/rewards"
-import type { Evaluation, Metrics } from "./events.ts"
+import type { Evaluation, Metrics, SampleEvent } from "./events.ts"
 import type { Group, Prompt, Scored } from "./flow.ts"
 import type { Inputs } from "./inputs.ts"
 import type { Recipe, Sampling } from "./recipe.ts"
+import { toSample } from "./records.ts"
 import { rollout, toPrompts } from "./rollout.ts"
 import { score } from "./score.ts"
 
@@ -17,8 +18,14 @@ export interface HeldOut {
   sampling: Sampling
 }
 
-export interface Evaluated {
+/** What a run tells and keeps of an evaluation. */
+export interface Verdict {
   evaluation: Evaluation
+  /** the same held-out sample each time */
+  sample: Omit<SampleEvent, "event" | "step">
+}
+
+export interface Evaluated extends Verdict {
   groups: Group<Scored>[]
 }
 
@@ -58,7 +65,8 @@ export async function evaluate(engine: Pick<Engine, "generate">, held: HeldOut):
     samples: samples.length,
     measures: means(measures),
   }
-  return { evaluation, groups }
+  const first = groups[0]!
+  return { evaluation, sample: toSample(first.prompt, first.samples[0]!, tokenizer), groups }
 }
 
 function means(rows: readonly Metrics[]): Metrics {

@@ -46,8 +46,14 @@ export function engineOptions({ keys }: Recipe): EngineOptions {
   }
 }
 
+export interface Policy {
+  engine: Engine
+  /** the folder of its warm start, when it is that and nothing more */
+  warmed: string | null
+}
+
 /** Undefined when it was interrupted during the warm start. */
-export async function openPolicy(run: Run, inputs: Inputs, open: OpenEngine): Promise<Engine | undefined> {
+export async function openPolicy(run: Run, inputs: Inputs, open: OpenEngine): Promise<Policy | undefined> {
   const { recipe, checkpoint } = run
   const openAt = async (source: ModelSource) => {
     const engine = await open(source, engineOptions(recipe))
@@ -56,14 +62,16 @@ export async function openPolicy(run: Run, inputs: Inputs, open: OpenEngine): Pr
   }
   let engine = await openAt(checkpoint ? { dir: checkpoint.dir } : inputs.source)
   await run.started(engine)
+  let from: string | null = null
   if (checkpoint) await engine.loadOptimizer(checkpoint.optimizer)
   else if (recipe.keys.warm_start) {
     const dir = await warmed(run, inputs, engine).finally(engine.dispose.bind(engine))
     if (!dir) return undefined
     engine = await openAt({ dir })
+    from = dir
   }
   if (recipe.loss.beta > 0) await keepReference(run, engine)
-  return engine
+  return { engine, warmed: from }
 }
 
 /** A resumed run takes its reference from the copy made at its start. */
@@ -134,7 +142,7 @@ async function warmStartHash({ keys }: Recipe, engine: Engine): Promise<string> 
 
 function sourcesOfWarmStart(): string[] {
   const packages = join(import.meta.dir, "../..")
-  const data = [...new Bun.Glob("data/src/**/*.ts").scanSync({ cwd: packages })].sort()
+  const data = [...new Bun.Glob("{data,rewards}/src/**/*.ts").scanSync({ cwd: packages })].sort()
   const addon = join(packages, "../build/Release/rectify.node")
   return [...data.map((file) => join(packages, file)), join(import.meta.dir, "warm-start.ts"), addon].filter(
     existsSync,

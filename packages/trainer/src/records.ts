@@ -28,14 +28,11 @@ export function toRecords(groups: readonly Group<Weighted>[], tokenizer: Tokeniz
 }
 
 export function toSample(
-  step: number,
   prompt: Prompt,
   sample: Scored & { points?: PointRecord[] },
   tokenizer: Tokenizer,
-): SampleEvent {
+): Omit<SampleEvent, "event" | "step"> {
   return {
-    event: "sample",
-    step,
     prompt: shown(prompt),
     completion: sample.text,
     reward: sample.reward || 0,

@@ -4,7 +4,7 @@ import type { Dataset, Tokenizer } from "@rectify/data"
 import type { Engine } from "@rectify/engine"
 import { type Checkpoint, checkpoints, type RunPlace, readCheckpoint, saveCheckpoint } from "./checkpoint.ts"
 import { complaints } from "./complaints.ts"
-import type { Evaluated } from "./evaluate.ts"
+import type { Verdict } from "./evaluate.ts"
 import type { Evaluation, Metrics, OnEvent, TrainEvent } from "./events.ts"
 import type { Group, Weighted } from "./flow.ts"
 import { type Recipe, RecipeError } from "./recipe.ts"
@@ -162,14 +162,14 @@ export class Run {
   }
 
   /** The same held-out sample is shown before the first step and after the last. */
-  async evaluated({ evaluation, groups }: Evaluated, tokenizer: Tokenizer): Promise<void> {
+  async evaluated({ evaluation, sample }: Verdict): Promise<void> {
     const { step } = this.place
     this.place.before ??= evaluation
     this.#newest = { step, evaluation }
     const { measures, ...numbers } = evaluation
     this.#recorder.recordEvaluation(this.name, step, { ...numbers, ...measures })
     await this.tell({ event: "evaluation", step, ...evaluation })
-    if (step === 0 || step === this.steps) await this.show(groups[0]!, tokenizer)
+    if (step === 0 || step === this.steps) await this.#show(sample)
   }
 
   async stepped(metrics: Metrics, groups: readonly Group<Weighted>[], tokenizer: Tokenizer): Promise<void> {
@@ -180,7 +180,8 @@ export class Run {
     this.#recorder.recordStep(this.name, step, metrics)
     await this.tell({ event: "step", step, steps: this.steps, metrics })
     for (const message of complaints(groups)) await this.warn(message)
-    if (log_completions && step % sample_steps === 0) await this.show(groups[0]!, tokenizer)
+    if (log_completions && step % sample_steps === 0)
+      await this.#show(toSample(groups[0]!.prompt, groups[0]!.samples[0]!, tokenizer))
   }
 
   /** Does nothing when this step is saved already. */
@@ -228,8 +229,8 @@ export class Run {
     await this.#recorder.flush()
   }
 
-  private show({ prompt, samples }: Group<Weighted> | Evaluated["groups"][number], tokenizer: Tokenizer) {
-    return this.tell(toSample(this.place.step, prompt, samples[0]!, tokenizer))
+  #show(sample: Verdict["sample"]): Promise<void> {
+    return this.tell({ event: "sample", step: this.place.step, ...sample })
   }
 }
 

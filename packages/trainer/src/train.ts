@@ -3,6 +3,7 @@ import type { MemoryPlan } from "@rectify/engine"
 import { evaluate, heldOut } from "./evaluate.ts"
 import { type Inputs, openInputs, stepsOf } from "./inputs.ts"
 import { judge } from "./judge.ts"
+import { keptVerdict } from "./kept-verdict.ts"
 import { type OpenEngine, openModel, openPolicy, planOf } from "./policy.ts"
 import type { Recipe } from "./recipe.ts"
 import { rollout, toPrompts } from "./rollout.ts"
@@ -51,13 +52,15 @@ export async function dryRun(recipe: Recipe): Promise<DryRun> {
 async function loop(run: Run, inputs: Inputs, open: OpenEngine): Promise<"done" | "interrupted"> {
   const { recipe, place } = run
   const { dataset, tokenizer, rewards } = inputs
-  const engine = await openPolicy(run, inputs, open)
-  if (!engine) return run.stopped()
+  const policy = await openPolicy(run, inputs, open)
+  if (!policy) return run.stopped()
+  const { engine } = policy
   try {
     const held = heldOut(inputs, recipe)
     const vocabulary = tokenizer.vocabulary(engine.config.vocabSize)
     if (place.dataset !== null) dataset.restore(place.dataset)
-    if (!place.before) await run.evaluated(await evaluate(engine, held), tokenizer)
+    if (!place.before)
+      await run.evaluated(await keptVerdict(policy.warmed, recipe, () => evaluate(engine, held)))
 
     for (let step = place.step + 1; step <= run.steps; step++) {
       const { time, timings } = stopwatch()
@@ -90,11 +93,11 @@ async function loop(run: Run, inputs: Inputs, open: OpenEngine): Promise<"done" 
         await run.save(engine, tokenizer, { resumable: true })
         return run.stopped()
       }
-      if (run.evaluationDue) await run.evaluated(await evaluate(engine, held), tokenizer)
+      if (run.evaluationDue) await run.evaluated(await evaluate(engine, held))
       if (run.saveDue) await run.save(engine, tokenizer)
     }
     await run.save(engine, tokenizer)
-    if (!run.judged) await run.evaluated(await evaluate(engine, held), tokenizer)
+    if (!run.judged) await run.evaluated(await evaluate(engine, held))
     return await run.done()
   } finally {
     await engine.dispose()
