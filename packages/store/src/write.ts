@@ -1,11 +1,10 @@
 // Writes a batch in one transaction; writing the same batch twice leaves the same rows, so a failed flush can be repeated.
 import { and, eq, gt, lte } from "drizzle-orm"
+import { insertCompletions, insertMetrics, type Transaction } from "./insert.ts"
 import { codeVersion, machine } from "./machine.ts"
 import type { Write } from "./queue.ts"
 import * as t from "./schema-sqlite.ts"
 import type { Sqlite } from "./sqlite.ts"
-
-type Transaction = Parameters<Parameters<Sqlite["transaction"]>[0]>[0]
 
 export function writeBatch(db: Sqlite, batch: readonly Write[]): void {
   db.transaction(
@@ -77,14 +76,9 @@ function putRun(tx: Transaction, { run: record, time }: Write & { kind: "run" })
 
 function putStep(tx: Transaction, write: Write & { kind: "step" }): void {
   const { run, step, time, metrics, completions, keep } = write
-  if (completions.length > 0) {
-    tx.insert(t.completions)
-      .values(completions.map((row) => ({ ...row, run, step })))
-      .run()
-  }
+  if (completions.length > 0) insertCompletions(tx, run, step, completions)
   if (metrics === undefined) return
-  const rows = Object.entries(metrics).map(([name, value]) => ({ run, name, step, value: finite(value) }))
-  if (rows.length > 0) tx.insert(t.metrics).values(rows).onConflictDoNothing().run()
+  insertMetrics(tx, run, step, metrics)
   tx.insert(t.steps).values({ run, step, time }).onConflictDoNothing().run()
   tx.update(t.runs).set({ step, heartbeat: time }).where(eq(t.runs.id, run)).run()
   if (keep !== undefined)
@@ -113,8 +107,6 @@ export function removeRun(db: Sqlite, run: string): void {
     { behavior: "immediate" },
   )
 }
-
-const finite = (value: number) => (Number.isFinite(value) ? value : null)
 
 function numbers(record: object): Record<string, number> {
   const kept = Object.entries(record).filter((entry): entry is [string, number] => Number.isFinite(entry[1]))
