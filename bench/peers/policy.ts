@@ -41,7 +41,7 @@ export async function openPolicy(
     model_type: "qwen2",
     hidden_act: "silu",
     initializer_range: 0.02,
-    max_position_embeddings: 2048,
+    max_position_embeddings: 16384,
     rms_norm_eps: 1e-6,
     rope_theta: 1e6,
     tie_word_embeddings: true,
