@@ -189,6 +189,7 @@ RECTIFY_INLINE void transpose_panels(float* out, const Panels& weight, int64_t c
         for (int r = 0; r < kLanes; r++) {
           const int64_t from = word + r < words ? word + r : words - 1;
           block[r] = load_bits(panel + from * 32 + lane);
+          fetch(panel + (from + kPanelColumns / Kind::k_per_step) * 32 + lane);  // the next 32 columns' turn comes soon
         }
         transpose(block);
         if constexpr (!Kind::bf16) {

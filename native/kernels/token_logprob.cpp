@@ -11,10 +11,10 @@ namespace rectify::RECTIFY_TARGET {
 
 namespace {
 
-constexpr int64_t kTileBytes = int64_t{8} << 20, kChunkBytes = int64_t{32} << 20;
+constexpr int64_t kTileBytes = int64_t{8} << 20, kChunkBytes = int64_t{56} << 20;
 constexpr int64_t kChunkRows = 1024;
 /** Keeping a chunk's logits saves a product in four, unless it holds too few rows to pay for reading W and dW. */
-constexpr int64_t kFewestChunkRows = 192;
+constexpr int64_t kFewestChunkRows = 64;
 
 /** The tiles of a chunk of rows, and where each row's pairs begin. */
 struct Head {
@@ -197,7 +197,9 @@ void token_logprob_loss(Device& device, Tensor dhidden, Tensor dweight, Tensor l
     device.release(own);
     return;
   }
-  const int64_t chunk = smaller(hidden.rows, smaller(fitting, kChunkRows));
+  // Chunks of nearly equal, even size: rows of bf16 weight gradients pair up as they do in one piece.
+  const int64_t most = smaller(fitting, kChunkRows), chunks = (hidden.rows + most - 1) / most;
+  const int64_t chunk = smaller(hidden.rows, ((hidden.rows + chunks - 1) / chunks + 1) / 2 * 2);
   const Head h = open_head(device, hidden, weight, pairs, temperature, chunk, weight.n);
   for (int64_t row = 0; row < h.rows(); row += chunk) {
     const int64_t rows = smaller(chunk, h.rows() - row);
