@@ -230,6 +230,67 @@ test("a study trains its variants, keeps what it has, and prints a table", async
   })
 })
 
+test("a run is watched and steered from other commands, and then exported and removed", async () => {
+  const dir = scratch()
+  const free = tinyRun.filter((flag) => flag !== "--no-api")
+  const child = start(
+    ["train", ...free, "--steps=100000", "--output_dir=runs/long", "--port=0", "--json"],
+    dir,
+  )
+  const told = child.stdout.text()
+  const note = child.stderr.text()
+  const ask = async (...args: string[]) => {
+    const { out, err, code } = await run([...args, "--json"], dir)
+    return { code, err, lines: jsonLines(out) }
+  }
+  const state = async () => (await ask("status", "long")).lines[0]
+  let first = await state()
+  while (first?.event !== "run" || first.step < 1) first = await state()
+  expect(first).toMatchObject({ id: "long", state: "running", metrics: { reward: expect.any(Number) } })
+
+  expect((await ask("stop", "--pause")).lines[0]).toMatchObject({
+    event: "control",
+    action: "pause",
+    run: "long",
+  })
+  expect(await ask("stop", "long", "--pause")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("already"),
+  })
+  expect((await state()).state).toBe("paused")
+  expect((await ask("stop", "--checkpoint")).lines[0].message).toContain("checkpoint-")
+  expect((await ask("stop", "--learning_rate", "1e-5")).lines[0].message).toContain("-> 0.00001")
+  expect(await ask("stop", "--token", "wrong")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("token"),
+  })
+  const tail = start(["tail", "long", "--since_start", "--json"], dir)
+  const followed = tail.stdout.text()
+  expect((await ask("stop", "--resume")).code).toBe(0)
+  const last = (await ask("stop")).lines[0]
+  expect(last).toMatchObject({ action: "stop", message: "stopped and saved" })
+  expect(await child.exited).toBe(130)
+  expect(jsonLines(await told).filter(({ event }) => event === "control")).toHaveLength(4)
+  expect(await note).toMatch(/token: \S{32}/)
+  tail.kill("SIGTERM")
+  const steps = jsonLines(await followed).filter(({ event }) => event === "step")
+  expect(steps.slice(0, 2).map(({ step }) => step)).toEqual([1, 2])
+  expect(readdirSync(join(dir, "runs"))).not.toContain(".server.json")
+  expect(await ask("status")).toMatchObject({ code: 1, err: expect.stringContaining("bun run serve") })
+
+  expect((await ask("runs", "list")).lines).toMatchObject([{ id: "long", state: "interrupted" }])
+  expect((await ask("runs", "show", "long")).lines[0].recipe.learning_rate).toBeGreaterThan(0)
+  const { out } = await run(["runs", "export", "long"], dir)
+  const kinds = Object.groupBy(jsonLines(out), ({ event }) => event)
+  expect(kinds.run).toHaveLength(1)
+  expect(kinds.step!.map(({ step }) => step)).toEqual(Array.from({ length: last.step }, (_, i) => i + 1))
+  expect(kinds.completion).toHaveLength(4 * last.step)
+  expect((await ask("runs", "rm", "long", "--files")).code).toBe(0)
+  expect((await ask("runs", "list")).lines).toEqual([])
+  expect(readdirSync(join(dir, "runs"))).not.toContain("long")
+  expect((await ask("runs", "rm", "long")).code).toBe(2)
+})
+
 test("serve answers alone, and ends at SIGTERM", async () => {
   const child = start(["serve", "--port", "0", "--json"], scratch())
   let out = ""

@@ -38,6 +38,8 @@ export interface SaveOptions {
   limit: number | null
 }
 
+export const checkpointDir = (runDir: string, step: number) => join(runDir, `${prefix}${step}`)
+
 export async function saveCheckpoint(
   engine: Pick<Engine, "save" | "saveOptimizer">,
   tokenizer: Pick<Tokenizer, "save">,
@@ -45,7 +47,7 @@ export async function saveCheckpoint(
   place: RunPlace,
   { withOptimizer, limit }: SaveOptions,
 ): Promise<string> {
-  const dir = join(runDir, `${prefix}${place.step}`)
+  const dir = checkpointDir(runDir, place.step)
   const aside = join(runDir, `.${prefix}${place.step}.tmp`)
   await rm(aside, { recursive: true, force: true })
   await mkdir(aside, { recursive: true })

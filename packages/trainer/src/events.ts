@@ -1,5 +1,6 @@
 // What a run tells whoever watches it: one object per thing that happened, printed as is by `--json`.
 import type { MemoryPlan } from "@rectify/engine"
+import type { ControlAction } from "@rectify/store"
 import type { PointRecord } from "./recorder.ts"
 
 /** Metric names are TRL's where TRL has one, else `stage/name`. */
@@ -64,6 +65,8 @@ export type TrainEvent =
   | SampleEvent
   | { event: "checkpoint"; step: number; dir: string }
   | { event: "warning"; message: string }
+  /** someone steered the run, and this is what came of it */
+  | { event: "control"; step: number; action: ControlAction; message: string }
   | {
       event: "interrupted"
       step: number

@@ -1,6 +1,7 @@
 // The public door of the trainer: recipes in, events out.
 export * from "./advantages/index.ts"
 export type { RunPlace } from "./checkpoint.ts"
+export { Control } from "./control.ts"
 export * from "./events.ts"
 export type { ModelSource } from "./inputs.ts"
 export type { OpenEngine } from "./policy.ts"

@@ -2,7 +2,15 @@
 import { basename, relative } from "node:path"
 import type { Dataset, Tokenizer } from "@rectify/data"
 import type { Engine } from "@rectify/engine"
-import { type Checkpoint, checkpoints, type RunPlace, readCheckpoint, saveCheckpoint } from "./checkpoint.ts"
+import type { ControlAction } from "@rectify/store"
+import {
+  type Checkpoint,
+  checkpointDir,
+  checkpoints,
+  type RunPlace,
+  readCheckpoint,
+  saveCheckpoint,
+} from "./checkpoint.ts"
 import { complaints } from "./complaints.ts"
 import type { Verdict } from "./evaluate.ts"
 import type { Evaluation, Metrics, OnEvent, TrainEvent } from "./events.ts"
@@ -32,11 +40,12 @@ export class Run {
   readonly #recorder: Recorder
   readonly #started = performance.now()
   readonly #warned = new Set<string>()
+  #stop = false
   #newest: { step: number; evaluation: Evaluation } | null = null
   #savedStep: number | null
 
   private constructor(
-    readonly recipe: Recipe,
+    public recipe: Recipe,
     readonly steps: number,
     readonly dir: string,
     readonly place: RunPlace,
@@ -82,7 +91,12 @@ export class Run {
   }
 
   get interrupted(): boolean {
-    return this.signal?.aborted ?? false
+    return this.#stop || (this.signal?.aborted ?? false)
+  }
+
+  /** As a signal to stop would: after this step, saved. */
+  stop(): void {
+    this.#stop = true
   }
 
   get evaluationDue(): boolean {
@@ -184,10 +198,34 @@ export class Run {
       await this.#show(toSample(groups[0]!.prompt, groups[0]!.samples[0]!, tokenizer))
   }
 
-  /** Does nothing when this step is saved already. */
-  async save(engine: Engine, tokenizer: Tokenizer, { resumable = false } = {}): Promise<void> {
+  async paused(paused: boolean): Promise<void> {
+    this.#recorder.setState(this.name, paused ? "paused" : "running")
+    await this.steered(paused ? "pause" : "resume", paused ? "paused" : "goes on")
+  }
+
+  async steered(action: ControlAction, message: string): Promise<void> {
     const { step } = this.place
-    if (this.#savedStep === step) return
+    this.#recorder.recordEvent(this.name, { kind: "control", message: `${action}: ${message}`, step })
+    await this.tell({ event: "control", step, action, message })
+  }
+
+  /** The peak of the schedule from the next update on, also for whoever resumes the run. */
+  async changeLearningRate(value: number): Promise<string> {
+    const { keys, optimizer } = this.recipe
+    const before = keys.learning_rate
+    this.recipe = {
+      ...this.recipe,
+      keys: { ...keys, learning_rate: value },
+      optimizer: { ...optimizer, learningRate: value },
+    }
+    await changeRecipe(this.dir, this.recipe)
+    return `${before} -> ${value} after step ${this.place.step}`
+  }
+
+  /** The checkpoint of this step, saved once. */
+  async save(engine: Engine, tokenizer: Tokenizer, { resumable = false } = {}): Promise<string> {
+    const { step } = this.place
+    if (this.#savedStep === step) return checkpointDir(this.dir, step)
     const { save_only_model, save_total_limit } = this.recipe.keys
     const dir = await saveCheckpoint(engine, tokenizer, this.dir, this.place, {
       withOptimizer: resumable || !save_only_model,
@@ -196,6 +234,7 @@ export class Run {
     this.#savedStep = step
     this.#recorder.recordEvent(this.name, { kind: "checkpoint", message: dir, step })
     await this.tell({ event: "checkpoint", step, dir })
+    return dir
   }
 
   async stopped(): Promise<"interrupted"> {

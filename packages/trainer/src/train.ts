@@ -1,5 +1,6 @@
 // A run from its recipe to its last step: the loop, and nothing else.
 import type { MemoryPlan } from "@rectify/engine"
+import type { Control } from "./control.ts"
 import { evaluate, heldOut } from "./evaluate.ts"
 import { type Inputs, openInputs, stepsOf } from "./inputs.ts"
 import { judge } from "./judge.ts"
@@ -9,6 +10,7 @@ import type { Recipe } from "./recipe.ts"
 import { rollout, toPrompts } from "./rollout.ts"
 import { Run, type RunOptions } from "./run.ts"
 import { score } from "./score.ts"
+import { steering } from "./steer.ts"
 import { stopwatch } from "./stopwatch.ts"
 import { summarize, tokensOf } from "./summarize.ts"
 import { update } from "./update.ts"
@@ -17,6 +19,8 @@ import { weigh } from "./weigh.ts"
 export interface TrainOptions extends RunOptions {
   /** how engines are opened; default: our own */
   open?: OpenEngine
+  /** how others steer the run while it goes on */
+  control?: Control
 }
 
 export interface DryRun {
@@ -30,9 +34,13 @@ export interface DryRun {
 export async function train(recipe: Recipe, options: TrainOptions = {}): Promise<"done" | "interrupted"> {
   const inputs = await openInputs(recipe)
   const run = await Run.open(recipe, stepsOf(recipe, inputs.dataset), options)
+  options.control?.begin(run.name, run.place.step)
   try {
-    return await loop(run, inputs, options.open ?? openModel)
+    const ended = await loop(run, inputs, options.open ?? openModel, options.control)
+    options.control?.end(ended === "done" ? "the run is done" : "stopped and saved", ended === "interrupted")
+    return ended
   } catch (error) {
+    options.control?.end("the run failed", false)
     await run.failed(error)
     throw error
   }
@@ -49,7 +57,12 @@ export async function dryRun(recipe: Recipe): Promise<DryRun> {
   }
 }
 
-async function loop(run: Run, inputs: Inputs, open: OpenEngine): Promise<"done" | "interrupted"> {
+async function loop(
+  run: Run,
+  inputs: Inputs,
+  open: OpenEngine,
+  control: Control | undefined,
+): Promise<"done" | "interrupted"> {
   const { recipe, place } = run
   const { dataset, tokenizer, rewards } = inputs
   const policy = await openPolicy(run, inputs, open)
@@ -59,18 +72,24 @@ async function loop(run: Run, inputs: Inputs, open: OpenEngine): Promise<"done" 
     const held = heldOut(inputs, recipe)
     const vocabulary = tokenizer.vocabulary(engine.config.vocabSize)
     if (place.dataset !== null) dataset.restore(place.dataset)
+    const steer = steering(control, { run, engine, held, tokenizer })
     if (!place.before)
       await run.evaluated(await keptVerdict(policy.warmed, recipe, () => evaluate(engine, held)))
 
     for (let step = place.step + 1; step <= run.steps; step++) {
+      await steer()
+      if (run.interrupted && place.step > 0) break
       const { time, timings } = stopwatch()
       const prompts = toPrompts(await dataset.take(recipe.promptsPerStep), tokenizer, place.prompts)
       const rollouts = await time("gen", () => rollout(engine, prompts, recipe.sampling, { tokenizer, step }))
+      await time("control", steer)
       const scored = await time("reward", () => score(rollouts, rewards))
+      await time("control", steer)
       const judged = await time("repro_score", () =>
         judge(engine, scored, recipe.process, { ...recipe.judging, tokenizer, vocabulary, step }),
       )
       const weighted = await time("adv", () => weigh(judged, recipe.advantage))
+      await time("control", steer)
       const updated = await time("update_actor", () =>
         update(engine, weighted, recipe.loss, run.updatePlan()),
       )
@@ -89,12 +108,13 @@ async function loop(run: Run, inputs: Inputs, open: OpenEngine): Promise<"done" 
       })
       await run.stepped(metrics, weighted, tokenizer)
 
-      if (run.interrupted && step < run.steps) {
-        await run.save(engine, tokenizer, { resumable: true })
-        return run.stopped()
-      }
+      if (run.interrupted) break
       if (run.evaluationDue) await run.evaluated(await evaluate(engine, held))
       if (run.saveDue) await run.save(engine, tokenizer)
+    }
+    if (run.interrupted && place.step < run.steps) {
+      await run.save(engine, tokenizer, { resumable: true })
+      return run.stopped()
     }
     await run.save(engine, tokenizer)
     if (!run.judged) await run.evaluated(await evaluate(engine, held))

@@ -4,20 +4,16 @@ import { DEFAULT_PORT, serve } from "@rectify/api"
 import { openStore } from "@rectify/store"
 import { type Args, type Command, EXIT } from "../command.ts"
 import type { Io } from "../io.ts"
+import { announce, listenFlags, listening, serverHere } from "../server.ts"
 
 const command: Command = {
   summary: "serve the status API over the runs of this machine",
-  usage: "[--port N] [--runs_dir DIR]",
+  usage: "[--port N] [--host ADDRESS] [--token TOKEN] [--runs_dir DIR]",
   about:
-    "Answers GET /health, /api/runs, /api/runs/:id and /api/runs/:id/metrics on the loopback address, also while runs go on.",
+    "The dashboard, the API with its description at /docs, and Prometheus' /metrics, on the loopback address, also while runs go on.",
   positionals: [],
   flags: {
-    port: {
-      type: "integer",
-      value: "N",
-      help: `default ${DEFAULT_PORT}, or any free one when it is taken`,
-      minimum: 0,
-    },
+    ...listenFlags,
     runs_dir: { type: "string", value: "DIR", help: "where runs and the store are; default ./runs" },
   },
   examples: [
@@ -28,18 +24,24 @@ const command: Command = {
 }
 export default command
 
-async function run({ flags }: Args, io: Io): Promise<number> {
-  const store = openStore(join(resolve(String(flags.runs_dir ?? "runs")), "rectify.db"), { warn: io.warn })
-  const served = serve(store, { port: flags.port as number | undefined })
+async function run(args: Args, io: Io): Promise<number> {
+  const runsDir = resolve(String(args.flags.runs_dir ?? "runs"))
+  const store = openStore(join(runsDir, "rectify.db"), { warn: io.warn })
+  await store.listRuns({ limit: 1 })
+  const listen = listening(args)
+  const served = serve(store, listen)
+  // A server of a train command that goes on here can do more, and keeps its place.
+  const silence = serverHere(runsDir) ? () => {} : announce(runsDir, served.url, listen.token)
   try {
     await io.emit({ event: "listening", url: served.url, port: served.port })
-    if (!io.json) io.say(`listening on ${served.url}; Ctrl-C ends it`)
+    io.say(`listening on ${served.url}, token ${listen.token}; Ctrl-C ends it`)
     await new Promise<void>((resolve) => {
       if (io.stop.aborted) resolve()
       io.stop.addEventListener("abort", () => resolve())
     })
     return EXIT.ok
   } finally {
+    silence()
     await served.stop()
     await store.close()
   }

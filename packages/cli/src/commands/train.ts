@@ -1,11 +1,12 @@
 // `train`: a recipe from the first step to the last, with what it says on the way, a store beside it and a way to look in.
 import { existsSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { type Served, serve } from "@rectify/api"
-import { openStore } from "@rectify/store"
-import { dryRun, findRun, loadRecipe, type Override, recipeOfRun, train } from "@rectify/trainer"
+import { type Served, type ServeOptions, serve } from "@rectify/api"
+import { openStore, type Store } from "@rectify/store"
+import { Control, dryRun, findRun, loadRecipe, type Override, recipeOfRun, train } from "@rectify/trainer"
 import { type Args, type Command, EXIT, UsageError } from "../command.ts"
 import type { Io } from "../io.ts"
+import { announce, listenFlags, listening } from "../server.ts"
 import { showPlan } from "../show/plan.ts"
 import { TrainingView } from "../show/training.ts"
 
@@ -27,12 +28,7 @@ and prints the command that goes on from there; a second Ctrl-C leaves at once.`
     resume: { type: "string", value: "RUN|latest", help: "go on with a run from its last checkpoint" },
     "dry-run": { type: "boolean", help: "show the resolved recipe, batches and memory, and stop" },
     runs_dir: { type: "string", value: "DIR", help: "where runs and the store are; default ./runs" },
-    port: {
-      type: "integer",
-      value: "N",
-      help: "of the status API; default 7373, or any free one",
-      minimum: 0,
-    },
+    ...listenFlags,
     "no-api": { type: "boolean", help: "no status API" },
   },
   examples: [
@@ -49,7 +45,8 @@ and prints the command that goes on from there; a second Ctrl-C leaves at once.`
 }
 export default command
 
-async function run({ positionals, flags, overrides }: Args, io: Io): Promise<number> {
+async function run(args: Args, io: Io): Promise<number> {
+  const { positionals, flags, overrides } = args
   const runsDir = resolve(String(flags.runs_dir ?? "runs"))
   const given = recipeOverrides(flags, overrides)
   const { recipe, resume } = await choose(positionals[0], flags.resume, given, runsDir)
@@ -63,13 +60,17 @@ async function run({ positionals, flags, overrides }: Args, io: Io): Promise<num
 
   const store = openStore(join(runsDir, "rectify.db"), { warn: io.warn })
   const view = new TrainingView(io)
-  const api = flags["no-api"] ? undefined : openApi(store, flags.port as number | undefined, io)
-  if (api) view.note(`status: ${api.url}/api/runs`)
+  const control = new Control()
+  const listen = listening(args)
+  const api = flags["no-api"] ? undefined : openApi(store, { ...listen, controller: control }, io)
+  const silence = api && announce(runsDir, api.url, listen.token)
+  if (api) view.note(`status: ${api.url}  token: ${listen.token}`)
   try {
     const ended = await train(recipe, {
       runsDir,
       resume,
       recorder: store,
+      control,
       signal: io.stop,
       onEvent: async (event) => {
         view.show(event)
@@ -79,17 +80,18 @@ async function run({ positionals, flags, overrides }: Args, io: Io): Promise<num
     return ended === "interrupted" ? EXIT.interrupted : EXIT.ok
   } finally {
     view.end()
+    silence?.()
     await api?.stop()
     await store.close()
   }
 }
 
 /** A port that was asked for and cannot be had is the caller's business; the default one gives way by itself. */
-function openApi(store: ReturnType<typeof openStore>, port: number | undefined, io: Io): Served | undefined {
+function openApi(store: Store, options: ServeOptions, io: Io): Served | undefined {
   try {
-    return serve(store, { port })
+    return serve(store, options)
   } catch (error) {
-    if (port !== undefined) throw error
+    if (options.port !== undefined || options.hostname !== undefined) throw error
     io.warn(`no status API: ${(error as Error).message}`)
     return undefined
   }

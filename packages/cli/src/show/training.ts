@@ -31,11 +31,12 @@ export class TrainingView {
     else this.#say(this.#line(event))
   }
 
-  #line(event: Of<"evaluation" | "checkpoint" | "warning" | "interrupted">): string {
+  #line(event: Of<"evaluation" | "checkpoint" | "warning" | "control" | "interrupted">): string {
     const { bold, dim, yellow } = this.io.colors
     if (event.event === "evaluation") return `${dim(`step ${event.step}`)} held-out ${this.#quality(event)}`
     if (event.event === "checkpoint") return dim(`saved ${event.dir}`)
     if (event.event === "warning") return yellow(event.message)
+    if (event.event === "control") return dim(`${event.action.replace("_", " ")}: ${event.message}`)
     return `Stopped after step ${event.step}; everything is saved. Go on with:\n  ${bold(event.resume)}`
   }
 
