@@ -37,6 +37,7 @@ export async function train(recipe: Recipe, options: TrainOptions = {}): Promise
   options.control?.begin(run.name, run.place.step)
   try {
     const ended = await loop(run, inputs, options.open ?? openModel, options.control)
+    options.control?.reached(run.place.step)
     options.control?.end(ended === "done" ? "the run is done" : "stopped and saved", ended === "interrupted")
     return ended
   } catch (error) {
