@@ -1,4 +1,5 @@
 // GET /, /docs and /static: the dashboard and the viewer of the API, from files of this package and of uPlot.
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Elysia, t } from "elysia"
 import { ApiError } from "../errors.ts"
@@ -11,16 +12,7 @@ const files: Record<string, { path: string; type: string }> = {
   "uplot.js": { path: uplot("uPlot.iife.min.js"), type: "text/javascript" },
   "uplot.css": { path: uplot("uPlot.min.css"), type: "text/css" },
 }
-for (const name of [
-  "style.css",
-  "app.js",
-  "api.js",
-  "overview.js",
-  "run.js",
-  "charts.js",
-  "thought.js",
-  "docs.js",
-])
+for (const name of readdirSync(here).filter((file) => !file.endsWith(".html")))
   files[name] = { path: join(here, name), type: name.endsWith(".css") ? "text/css" : "text/javascript" }
 
 export const page = () =>
