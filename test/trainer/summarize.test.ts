@@ -1,7 +1,8 @@
 // The metrics of a step, each worked out by hand from a few completions.
 import { expect, test } from "bun:test"
+import { emptyStats } from "../../packages/trainer/src/loss-stats.ts"
 import { summarize, tokensOf } from "../../packages/trainer/src/summarize.ts"
-import { emptyStats, type Updated } from "../../packages/trainer/src/update.ts"
+import type { Updated } from "../../packages/trainer/src/update.ts"
 import { group, prompt, weighted } from "./fixtures.ts"
 
 const point = (reward: number, score: number) => ({

@@ -2,6 +2,7 @@
 import type { Engine, GrpoLoss, LossStats, StepOptions } from "@rectify/engine"
 import type { Group, Weighted } from "./flow.ts"
 import { ForestBuilder } from "./forest.ts"
+import { addStats, emptyStats } from "./loss-stats.ts"
 import { microBatches, type Slice } from "./micro-batches.ts"
 import type { LossSpec, OptimizerSpec } from "./recipe.ts"
 import { learningRateAt } from "./schedule.ts"
@@ -121,27 +122,4 @@ function layOut(groups: readonly Group<Weighted>[], slices: readonly Slice[]) {
     oldLogprobs.set(sample.logprobs, start)
   }
   return { forest: builder.build(), mask, advantages, oldLogprobs }
-}
-
-export const emptyStats = (): LossStats => ({
-  loss: 0,
-  tokens: 0,
-  sequences: 0,
-  entropySum: 0,
-  klSum: 0,
-  clipLow: 0,
-  clipHigh: 0,
-  ratioSum: 0,
-  ratioMin: Number.POSITIVE_INFINITY,
-  ratioMax: Number.NEGATIVE_INFINITY,
-  logpDifferenceSum: 0,
-  logpDifferenceMax: 0,
-})
-
-function addStats(into: LossStats, stats: LossStats): void {
-  for (const key of Object.keys(into) as (keyof LossStats)[]) {
-    if (key === "ratioMin") into[key] = Math.min(into[key], stats[key])
-    else if (key === "ratioMax" || key === "logpDifferenceMax") into[key] = Math.max(into[key], stats[key])
-    else into[key] += stats[key]
-  }
 }

@@ -1,5 +1,6 @@
 // The double-precision judge of the fused native loss: plain loops over sequences and tokens, one rule per loss type.
 import type { GrpoLoss, LossStats, LossType } from "@rectify/engine"
+import { emptyStats } from "../loss-stats.ts"
 import { rule as bnpo } from "./bnpo.ts"
 import { rule as cispo } from "./cispo.ts"
 import { rule as dapo } from "./dapo.ts"
@@ -29,20 +30,7 @@ export interface Judgement {
 
 export function judgeLoss(sequences: readonly SequenceTerms[], settings: LossSettings): Judgement {
   const { token, weight } = rules[settings.lossType]
-  const stats: LossStats = {
-    loss: 0,
-    tokens: 0,
-    sequences: 0,
-    entropySum: 0,
-    klSum: 0,
-    clipLow: 0,
-    clipHigh: 0,
-    ratioSum: 0,
-    ratioMin: Number.POSITIVE_INFINITY,
-    ratioMax: Number.NEGATIVE_INFINITY,
-    logpDifferenceSum: 0,
-    logpDifferenceMax: 0,
-  }
+  const stats = emptyStats()
   const gradient = sequences.map((sequence) => {
     const n = sequence.logp.length
     if (n === 0) return []
