@@ -257,7 +257,9 @@ test("a run is watched and steered from other commands, and then exported and re
     code: 1,
     err: expect.stringContaining("already"),
   })
-  expect((await state()).state).toBe("paused")
+  let now = await state() // the store writes a moment after the trainer has answered
+  while (now.state === "running") now = await state()
+  expect(now.state).toBe("paused")
   expect((await ask("stop", "--checkpoint")).lines[0].message).toContain("checkpoint-")
   expect((await ask("stop", "--learning_rate", "1e-5")).lines[0].message).toContain("-> 0.00001")
   expect(await ask("stop", "--token", "wrong")).toMatchObject({
