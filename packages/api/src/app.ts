@@ -1,10 +1,11 @@
 // The status API as one Elysia app over a store; `serve` listens with it, tests call it in process.
 import { openapi } from "@elysiajs/openapi"
+import { isLoopback } from "@rectify/http"
 import type { Controller, Reader } from "@rectify/store"
 import { Elysia } from "elysia"
 import manifest from "../package.json"
 import { onError } from "./errors.ts"
-import { type Access, admit, headersFor, isLoopback, signedIn } from "./guard.ts"
+import { type Access, admit, headersFor, signedIn } from "./guard.ts"
 import { completions } from "./routes/completions.ts"
 import { CONTROL_WAIT_MS, control } from "./routes/control.ts"
 import { health } from "./routes/health.ts"

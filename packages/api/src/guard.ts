@@ -1,6 +1,6 @@
 // Who may ask: the token, as a header or as a browser's cookie, compared in constant time; the host named, against pages of
 // other sites; and the headers of every answer.
-import { createHash, timingSafeEqual } from "node:crypto"
+import { bearerOf, digest, isLoopback, same } from "@rectify/http"
 import { ApiError } from "./errors.ts"
 
 export interface Access {
@@ -70,8 +70,8 @@ export function admit(access: Access, request: Request): void {
     if (!changes || ownPage(request)) return
     throw new ApiError(403, "foreign_page", "a page of another site asked for this", hint)
   }
-  const [scheme, given] = request.headers.get("authorization")?.split(" ") ?? []
-  if (scheme?.toLowerCase() !== "bearer" || given === undefined)
+  const given = bearerOf(request)
+  if (given === undefined)
     throw new ApiError(401, "token_required", `${method} ${pathname} needs the token`, hint)
   if (!same(given, access.token)) throw new ApiError(401, "wrong_token", "that is not the token", hint)
 }
@@ -79,22 +79,14 @@ export function admit(access: Access, request: Request): void {
 /** By the header or by the cookie. */
 export function signedIn({ token }: Access, request: Request): boolean {
   if (token === undefined) return false
-  const [scheme, given = ""] = request.headers.get("authorization")?.split(" ") ?? []
-  return hasCookie(token, request) || (scheme?.toLowerCase() === "bearer" && same(given, token))
+  const given = bearerOf(request)
+  return hasCookie(token, request) || (given !== undefined && same(given, token))
 }
 
 /** What a browser keeps instead of the token: of no use to another server, and gone with the token. */
 export function cookieFor(token: string, secure: boolean): string {
   return `${cookieName(token)}=${session(token)}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000${secure ? "; Secure" : ""}`
 }
-
-export const isLoopback = (hostname: string) =>
-  /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(hostname.toLowerCase())
-
-const digest = (text: string) => createHash("sha256").update(text).digest()
-
-/** Digests are compared, so that neither the time nor an error tells the token's length. */
-export const same = (given: string, token: string) => timingSafeEqual(digest(given), digest(token))
 
 const session = (token: string) => digest(`session of ${token}`).toString("base64url")
 

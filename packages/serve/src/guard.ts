@@ -1,5 +1,5 @@
 // Who may ask: the key, compared in constant time; and on the loopback only those who call it by its own name.
-import { createHash, timingSafeEqual } from "node:crypto"
+import { bearerOf, isLoopback, same } from "@rectify/http"
 import { ServeError } from "./errors.ts"
 
 export interface Access {
@@ -8,9 +8,6 @@ export interface Access {
   /** it listens beyond the loopback */
   open?: boolean
 }
-
-export const isLoopback = (hostname: string) =>
-  /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(hostname.toLowerCase())
 
 /** Throws what is answered instead. */
 export function admit({ apiKey, open }: Access, request: Request): void {
@@ -23,8 +20,8 @@ export function admit({ apiKey, open }: Access, request: Request): void {
       `host: expected localhost or 127.0.0.1, got ${hostname}; start the server with --host to serve others`,
     )
   if (apiKey === undefined || pathname === "/health") return
-  const [scheme, given] = request.headers.get("authorization")?.split(" ") ?? []
-  if (scheme?.toLowerCase() === "bearer" && given !== undefined && same(given, apiKey)) return
+  const given = bearerOf(request)
+  if (given !== undefined && same(given, apiKey)) return
   throw new ServeError(
     401,
     "authentication_error",
@@ -34,10 +31,4 @@ export function admit({ apiKey, open }: Access, request: Request): void {
     null,
     "invalid_api_key",
   )
-}
-
-/** Digests are compared, so that neither the time nor an error tells the key's length. */
-function same(given: string, key: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest()
-  return timingSafeEqual(digest(given), digest(key))
 }

@@ -1,7 +1,8 @@
 // GET and POST /login, and /?token=…: how a browser shows the token once and is known from then on. GET /api/session: what it may do.
+import { same } from "@rectify/http"
 import { Elysia, t } from "elysia"
 import { ApiError } from "../errors.ts"
-import { type Access, cookieFor, same, signedIn } from "../guard.ts"
+import { type Access, cookieFor, signedIn } from "../guard.ts"
 import { Session } from "../schemas.ts"
 
 export const session = (access: Access, trains: boolean) =>
