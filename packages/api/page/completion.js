@@ -1,6 +1,6 @@
 // One completion: prompt, response with its segments tinted by what they earned, the trajectory beside it, rewards and why.
 import { get, runPath } from "/static/api.js"
-import { el, show, signed } from "/static/dom.js"
+import { el, scrolling, show, signed, table } from "/static/dom.js"
 import { countOf, pointsTable, thought, trajectory } from "/static/thought.js"
 
 export function completion(main, id, number) {
@@ -151,28 +151,13 @@ function rewardsOf({ rewards, reasons, reward, advantage, answer, parsed }) {
       el("td", { class: "number" }, value),
       el("td", { class: "muted" }, why),
     )
-  return el(
-    "section",
-    { class: "panel scroll", tabindex: 0, role: "region", "aria-label": "Rewards" },
-    el(
-      "table",
-      {},
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          ["reward", "value", "why"].map((name) => el("th", { scope: "col" }, name)),
-        ),
-      ),
-      el(
-        "tbody",
-        {},
-        Object.entries(rewards).map(([name, value]) => row(name, show(value), reasons[name] ?? "")),
-        row("sum", show(reward), `the answer is ${answer ?? "unknown"}, it said ${parsed ?? "nothing"}`),
-        row("advantage", signed(advantage), "against its group"),
-      ),
+  return scrolling(
+    "Rewards",
+    table(
+      ["reward", "value", "why"],
+      Object.entries(rewards).map(([name, value]) => row(name, show(value), reasons[name] ?? "")),
+      row("sum", show(reward), `the answer is ${answer ?? "unknown"}, it said ${parsed ?? "nothing"}`),
+      row("advantage", signed(advantage), "against its group"),
     ),
   )
 }

@@ -76,4 +76,14 @@ export function sparkline(values, told) {
   )
 }
 
+/** `rows`: as many tr. */
+export function table(names, ...rows) {
+  const head = names.map((name) => el("th", { scope: "col" }, name))
+  return el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, ...rows))
+}
+
+/** A part of the page that scrolls by itself, by keys too. */
+export const scrolling = (label, ...children) =>
+  el("section", { class: "panel scroll", tabindex: 0, role: "region", "aria-label": label }, ...children)
+
 export const empty = (title, ...more) => el("section", { class: "panel empty" }, el("h2", {}, title), ...more)

@@ -1,5 +1,5 @@
 // What a run left behind beside its numbers: evaluations, events, and the recipe it was made from.
-import { el, empty, show } from "/static/dom.js"
+import { el, empty, scrolling, show, table } from "/static/dom.js"
 
 export function evaluationsTab(place, { held }) {
   const draw = () => {
@@ -14,26 +14,11 @@ export function evaluationsTab(place, { held }) {
         el("td", { class: "number" }, text),
       )
     place.replaceChildren(
-      el(
-        "div",
-        { class: "panel scroll", tabindex: 0, role: "region", "aria-label": "Evaluations" },
-        el(
-          "table",
-          {},
-          el(
-            "thead",
-            {},
-            el(
-              "tr",
-              {},
-              ["step", ...names].map((name) => el("th", { scope: "col" }, name.replaceAll("_", " "))),
-            ),
-          ),
-          el(
-            "tbody",
-            {},
-            rows.map((row) => el("tr", {}, cells(row))),
-          ),
+      scrolling(
+        "Evaluations",
+        table(
+          ["step", ...names].map((name) => name.replaceAll("_", " ")),
+          rows.map((row) => el("tr", {}, cells(row))),
         ),
       ),
     )
@@ -43,41 +28,18 @@ export function evaluationsTab(place, { held }) {
 }
 
 export function eventsTab(place, { events }) {
+  const row = ({ time, step, kind, message }) =>
+    el(
+      "tr",
+      {},
+      el("td", { class: "number muted small" }, new Date(time).toLocaleString()),
+      el("td", { class: "number" }, step === null ? "" : String(step)),
+      el("td", { class: kind === "warning" ? "paused" : "muted" }, kind),
+      el("td", {}, message),
+    )
   const draw = () =>
     place.replaceChildren(
-      el(
-        "div",
-        { class: "panel scroll", tabindex: 0, role: "region", "aria-label": "Events" },
-        el(
-          "table",
-          {},
-          el(
-            "thead",
-            {},
-            el(
-              "tr",
-              {},
-              ["when", "step", "kind", "what"].map((name) => el("th", { scope: "col" }, name)),
-            ),
-          ),
-          el(
-            "tbody",
-            {},
-            events
-              .toReversed()
-              .map(({ time, step, kind, message }) =>
-                el(
-                  "tr",
-                  {},
-                  el("td", { class: "number muted small" }, new Date(time).toLocaleString()),
-                  el("td", { class: "number" }, step === null ? "" : String(step)),
-                  el("td", { class: kind === "warning" ? "paused" : "muted" }, kind),
-                  el("td", {}, message),
-                ),
-              ),
-          ),
-        ),
-      ),
+      scrolling("Events", table(["when", "step", "kind", "what"], events.toReversed().map(row))),
     )
   draw()
   return { on: (event) => event === "event" && draw() }

@@ -1,5 +1,5 @@
 // The thought trajectory: each segment tinted by what it earned, and J, S and r along the thought beside the text.
-import { color, el, show, signed } from "/static/dom.js"
+import { color, el, show, signed, table } from "/static/dom.js"
 
 const HEIGHT = 300
 const FAINTEST = 0.08
@@ -66,30 +66,16 @@ export function pointsTable(text, points) {
     "details",
     { class: "panel scroll" },
     el("summary", {}, "The points as a table"),
-    el(
-      "table",
-      {},
-      el(
-        "thead",
-        {},
+    table(
+      ["token", "J", "S", "r", "segment"],
+      points.map(({ position, surrogate, score, reward }, i) =>
         el(
           "tr",
           {},
-          ["token", "J", "S", "r", "segment"].map((name) => el("th", { scope: "col" }, name)),
-        ),
-      ),
-      el(
-        "tbody",
-        {},
-        points.map(({ position, surrogate, score, reward }, i) =>
-          el(
-            "tr",
-            {},
-            [position, show(surrogate), i === 0 ? "" : show(score), i === 0 ? "" : signed(reward)].map(
-              (value) => el("td", { class: "number" }, String(value)),
-            ),
-            el("td", { class: "muted" }, (parts.get(i) ?? "").trim()),
+          [position, show(surrogate), i === 0 ? "" : show(score), i === 0 ? "" : signed(reward)].map(
+            (value) => el("td", { class: "number" }, String(value)),
           ),
+          el("td", { class: "muted" }, (parts.get(i) ?? "").trim()),
         ),
       ),
     ),
