@@ -1,6 +1,6 @@
 // Decoding: rows of 32 prompt tokens, one thread, against transformers' generate; the prefill is taken off on both sides.
 import type { BenchFile } from "@rectify/cli"
-import type { Engine } from "@rectify/engine"
+import { type Engine, plainSampling } from "@rectify/engine"
 import { peer } from "./peers/peer.ts"
 import {
   type DtypeName,
@@ -14,19 +14,6 @@ import {
 
 export const name = "decode"
 
-const sampling = {
-  n: 1,
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  stopTokens: [],
-  stopStrings: [],
-  seed: 0,
-  step: 1,
-}
-
 async function tokensPerSecond(
   engine: Engine,
   prompts: Int32Array[],
@@ -34,7 +21,7 @@ async function tokensPerSecond(
   repeats: number,
 ): Promise<number> {
   const generate = (maxTokens: number) =>
-    milliseconds(() => engine.generate({ ...sampling, prompts, maxTokens }), repeats)
+    milliseconds(() => engine.generate({ ...plainSampling, n: 1, prompts, maxTokens }), repeats)
   return (prompts.length * tokens * 1000) / ((await generate(tokens + 1)) - (await generate(1)))
 }
 

@@ -6,6 +6,7 @@ import {
   createEngine,
   openEngine,
   parseConfig,
+  plainSampling,
   planMemory,
   readSafetensorsHeader,
   type Scores,
@@ -52,18 +53,11 @@ const adam = {
   maxGradNorm: 1,
 }
 const sampling = {
+  ...plainSampling,
   prompts: [Int32Array.of(3, 4, 5), Int32Array.of(7)],
   n: 3,
   maxTokens: 6,
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  stopTokens: [],
-  stopStrings: [],
   seed: 5,
-  step: 0,
 }
 
 describe("model folders", () => {
@@ -285,10 +279,9 @@ describe("ends", () => {
     const module = JSON.stringify(join(root, "packages/engine/src/index.ts"))
     writeFileSync(
       file,
-      `import { createEngine } from ${module}
+      `import { createEngine, plainSampling } from ${module}
 const tiny = ${JSON.stringify(tiny)}, small = ${JSON.stringify(small)}
-const long = { prompts: [Int32Array.of(1)], n: 4, maxTokens: 4000, temperature: 1, topK: 0, topP: 1, minP: 0,
-  repetitionPenalty: 1, stopTokens: [], stopStrings: [], seed: 1, step: 0 }
+const long = { ...plainSampling, prompts: [Int32Array.of(1)], n: 4, maxTokens: 4000, seed: 1 }
 ${body}`,
     )
     const { exitCode, stdout, stderr, signalCode } = Bun.spawnSync(["bun", file], { timeout: 40_000 })

@@ -1,7 +1,7 @@
 // The engine on the GPU's kernels, by name: in emulation everywhere, and on a GPU where there is one. A few training steps of a tiny model
 // stay close to the CPU's, and what is asked of a device that is not there is refused with a cure.
 import { expect, test } from "bun:test"
-import { createEngine, deviceReport, type Engine, parseConfig } from "@rectify/engine"
+import { createEngine, deviceReport, type Engine, parseConfig, plainSampling } from "@rectify/engine"
 
 const config = parseConfig({
   architectures: ["Qwen2ForCausalLM"],
@@ -47,17 +47,11 @@ async function threeSteps(device: string, dtype: "float32" | "bfloat16") {
     norms.push(gradNorm)
   }
   const [completion] = await engine.generate({
+    ...plainSampling,
     prompts: [Int32Array.from([5, 22, 39])],
     n: 1,
     maxTokens: 8,
     temperature: 0,
-    topK: 0,
-    topP: 1,
-    minP: 0,
-    repetitionPenalty: 1,
-    stopTokens: [],
-    stopStrings: [],
-    seed: 0,
     step: 1,
   })
   const stats = await engine.stats()

@@ -1,6 +1,13 @@
 // Generate calls that come while another goes on: batched with it, answered by themselves, followed and ended alone.
 import { describe, expect, test } from "bun:test"
-import { type Completion, createEngine, type FreshTokens, openEngine, parseConfig } from "@rectify/engine"
+import {
+  type Completion,
+  createEngine,
+  type FreshTokens,
+  openEngine,
+  parseConfig,
+  plainSampling,
+} from "@rectify/engine"
 import { goldenModel } from "../golden.ts"
 
 const tiny = parseConfig({
@@ -17,18 +24,11 @@ const tiny = parseConfig({
 })
 const open = () => createEngine(tiny, 1, { threads: 1, maxBatchTokens: 128, maxDecodeRows: 6 })
 const sampling = {
+  ...plainSampling,
   prompts: [Int32Array.of(3, 4, 5), Int32Array.of(7)],
   n: 2,
   maxTokens: 40,
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  stopTokens: [],
-  stopStrings: [],
   seed: 5,
-  step: 0,
 }
 const forest = {
   parent: Int32Array.of(-1),

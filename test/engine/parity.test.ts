@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { type Forest, type OpenedEngine, openEngine, type TrainBatch } from "@rectify/engine"
+import { type Forest, type OpenedEngine, openEngine, plainSampling, type TrainBatch } from "@rectify/engine"
 import { goldenDir, goldenModel, goldenModels, readSafetensors } from "../golden.ts"
 
 /** f32 sums through two layers, against figures good to 3e-7; AdamW divides by the size of the gradient, small ones too. */
@@ -65,17 +65,7 @@ function weightedNll(golden: ReturnType<typeof goldenModel>, forest: Forest, sca
   return { forest, mask, temperature: 1, loss: { kind: "sft", weights } }
 }
 
-const sampling = {
-  n: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  stopTokens: [],
-  stopStrings: [],
-  seed: 0,
-  step: 0,
-  temperature: 0,
-}
+const sampling = { ...plainSampling, n: 1, temperature: 0 }
 
 describe.each(goldenModels)("%s", (name) => {
   const golden = goldenModel(name)
@@ -186,7 +176,6 @@ test.skipIf(!existsSync(stories))("stories260K, a trained model", async () => {
   const greedy: number[] = parity.greedy_ids.slice(tokens.length) // the prompt comes first
   const [completion] = await engine.generate({
     ...sampling,
-    repetitionPenalty: 1,
     prompts: [tokens],
     maxTokens: greedy.length,
   })

@@ -3,14 +3,17 @@ import { expect, test } from "bun:test"
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
-import { openEngine } from "@rectify/engine"
+import { openEngine, plainSampling } from "@rectify/engine"
 import { openServedModel } from "@rectify/serve"
 import { tinyModel } from "../tiny-model.ts"
 
 const small = { threads: 1, maxBatchTokens: 64, maxDecodeRows: 4 }
 const ask = {
-  ...{ prompts: [Int32Array.of(5, 6, 7)], n: 1, maxTokens: 16, temperature: 0, topK: 0, topP: 1, minP: 0 },
-  ...{ repetitionPenalty: 1, stopTokens: [], stopStrings: [], seed: 1, step: 0 },
+  ...plainSampling,
+  prompts: [Int32Array.of(5, 6, 7)],
+  n: 1,
+  maxTokens: 16,
+  temperature: 0,
 }
 
 test("a folder is called by its last part, a name of the hub by itself, or as one likes", async () => {

@@ -18,4 +18,5 @@ export {
 } from "./engine.ts"
 export * as kernels from "./kernels.ts"
 export { readSafetensorsHeader, type SafetensorsHeader, type StoredTensor } from "./safetensors.ts"
+export { plainSampling } from "./sampling.ts"
 export * from "./types.ts"
