@@ -3,7 +3,7 @@ import { openDataset, type Tokenizer } from "@rectify/data"
 import type { Engine } from "@rectify/engine"
 import { type Item, Ledger, runItems, type Summary, summarize } from "@rectify/evaluation"
 import { openRewards } from "@rectify/rewards"
-import { answering } from "@rectify/trainer"
+import { answering, samplingOf } from "@rectify/trainer"
 import { itemsFile } from "./evaluation-folder.ts"
 import type { Part } from "./evaluation-parts.ts"
 import type { Io } from "./io.ts"
@@ -36,22 +36,16 @@ export async function runPart(
     funcs: task.rewards,
     settings: { max_completion_length: sampling.maxTokens },
   })
-  const { n, maxTokens, temperature, topP, topK } = sampling
-  const answer = answering({
-    engine,
-    tokenizer,
-    rewards,
-    sampling: {
-      ...{ numGenerations: n, maxCompletionLength: maxTokens, temperature, topP, topK, seed },
-      ...{ minP: 0, repetitionPenalty: 1, stopStrings: [] },
-    },
-  })
+  const answer = answering({ engine, tokenizer, rewards, sampling: samplingOf(sampling, seed) })
   const ledger = Ledger.open(itemsFile(folder, name))
   const view = new PartView(name, examples.length, ledger, io)
   try {
     const items = await runItems({
-      ...{ examples, answer, ledger, signal: io.stop },
-      atOnce: Math.ceil(ITEMS_AT_ONCE / n),
+      examples,
+      answer,
+      ledger,
+      signal: io.stop,
+      atOnce: Math.ceil(ITEMS_AT_ONCE / sampling.n),
       onItem: (item) => view.add(item),
     })
     return items.length < examples.length ? undefined : { items, summary: summarize(items) }

@@ -1,7 +1,7 @@
 // How an evaluation's items are answered and judged: by the same rollout and the same rewards as a step of a run.
 import type { Tokenizer } from "@rectify/data"
 import type { Engine } from "@rectify/engine"
-import type { Answer, AnswerItem } from "@rectify/evaluation"
+import type { Answer, AnswerItem, TaskSampling } from "@rectify/evaluation"
 import type { Scorer } from "@rectify/rewards"
 import type { Scored } from "./flow.ts"
 import type { Sampling } from "./recipe.ts"
@@ -28,6 +28,22 @@ export function answering({ engine, tokenizer, rewards, sampling }: Answering): 
     return group!.samples.map((sample) => toAnswer(sample, rewards.names[0]!))
   }
 }
+
+/** A task's sampling as a rollout's. */
+export const samplingOf = (
+  { n, maxTokens, temperature, topP, topK }: TaskSampling,
+  seed: number,
+): Sampling => ({
+  numGenerations: n,
+  maxCompletionLength: maxTokens,
+  temperature,
+  topP,
+  topK,
+  minP: 0,
+  repetitionPenalty: 1,
+  stopStrings: [],
+  seed,
+})
 
 /** `judge`: the reward that says what is right. */
 export const toAnswer = (sample: Scored, judge: string): Answer => ({

@@ -1,8 +1,9 @@
 // Before a run: what the recipe's rewards give to the data set's own right answers, and which of them earn less than all.
 import { type DataCounts, type Dataset, type Example, openDataset } from "@rectify/data"
-import type { RewardColumns, Scorer } from "@rectify/rewards"
+import type { Scorer } from "@rectify/rewards"
+import { asksPolicy } from "./measure.ts"
 import { type Recipe, RecipeError } from "./recipe.ts"
-import { openScoring } from "./score.ts"
+import { columnsOf, openScoring } from "./score.ts"
 
 export interface RewardCheck {
   name: string
@@ -47,15 +48,14 @@ export interface CheckOptions {
   onProgress?(done: number, of: number): void
 }
 
-const asksPolicy = new Set(["gold-logprob", "gold_logprob"])
 const BATCH = 256
 /** Rows of a data set without end. */
 const ENDLESS = 1_000
 
 export async function checkRewards(recipe: Recipe, options: CheckOptions = {}): Promise<RewardReport> {
   const { keys, rewards: specs } = recipe
-  const skipped = specs.map(({ name }) => name).filter((name) => asksPolicy.has(name))
-  const checked = specs.filter(({ name }) => !asksPolicy.has(name))
+  const skipped = specs.map(({ name }) => name).filter(asksPolicy)
+  const checked = specs.filter(({ name }) => !asksPolicy(name))
   if (checked.length === 0)
     throw new RecipeError(
       `reward_funcs: expected a reward that can be checked without the policy, got ${skipped.join(", ") || "none"}`,
@@ -119,7 +119,10 @@ async function look(
   report.rows += all.length
   report.without += all.length - examples.length
   const completions = examples.map((example) => written(example, keys))
-  const rows = await scorer.score(completions, columnsOf(examples))
+  // Without a tokenizer lengths are unknown: as short as can be.
+  const ids = new Int32Array(1)
+  const columns = columnsOf(examples.map((example) => ({ example, prompt: example.prompt, ids })))
+  const rows = await scorer.score(completions, columns)
   for (const reward of report.rewards)
     for (const [row, { values }] of rows.entries()) {
       const value = values[reward.name]
@@ -148,15 +151,4 @@ function written(
   const opened = example.prompt.trimEnd().endsWith(think_start)
   const thought = `The right answer is known.\n${process.think_end ?? "</think>"}`
   return `${opened ? "" : `${think_start}\n`}${thought}\n<answer>\n${goldOf(example)}\n</answer>`
-}
-
-function columnsOf(examples: readonly Example[]): RewardColumns {
-  const names = new Set(examples.flatMap(({ columns }) => Object.keys(columns)))
-  return {
-    ...Object.fromEntries([...names].map((name) => [name, examples.map(({ columns }) => columns[name])])),
-    prompts: examples.map(({ prompt }) => prompt),
-    // Without a tokenizer lengths are unknown: as short as can be.
-    completion_ids: examples.map(() => new Int32Array(1)),
-    answer: examples.map(({ answer }) => answer),
-  }
 }

@@ -3,7 +3,7 @@ import { type DownloadOptions, openDataset, type Tokenizer } from "@rectify/data
 import type { Engine } from "@rectify/engine"
 import { flatten, type Item, openTask, summarize } from "@rectify/evaluation"
 import { openRewards, type Scorer } from "@rectify/rewards"
-import { toAnswer } from "./answer-items.ts"
+import { samplingOf, toAnswer } from "./answer-items.ts"
 import type { Metrics } from "./events.ts"
 import type { Group, Prompt, Scored } from "./flow.ts"
 import type { RecipeKeys, Sampling } from "./recipe.ts"
@@ -29,33 +29,26 @@ export async function openHeldTasks(
       const { name, dataset, options, rewards, sampling, size } = await openTask(given)
       const { seed, think_start, process } = keys
       const rows = await openDataset(dataset, options, {
-        ...{ seed, only: "held-out", onDownload: watch.onProgress, signal: watch.signal },
+        seed,
+        only: "held-out",
+        onDownload: watch.onProgress,
+        signal: watch.signal,
       })
       rows.prepare?.(tokenizer)
       const most = Math.min(task_limit ?? Number.POSITIVE_INFINITY, size ?? Number.POSITIVE_INFINITY)
-      const maxCompletionLength = Math.min(sampling.maxTokens, keys.max_completion_length)
+      const maxTokens = Math.min(sampling.maxTokens, keys.max_completion_length)
       return {
         name,
         prompts: toPrompts(rows.heldOut(most), tokenizer, 0),
         rewards: await openRewards({
           funcs: rewards,
           settings: {
-            max_completion_length: maxCompletionLength,
+            max_completion_length: maxTokens,
             think_start,
             think_end: process.think_end ?? undefined,
           },
         }),
-        sampling: {
-          ...{ numGenerations: sampling.n, maxCompletionLength, temperature: sampling.temperature },
-          ...{
-            topK: sampling.topK,
-            topP: sampling.topP,
-            minP: 0,
-            repetitionPenalty: 1,
-            stopStrings: [],
-            seed,
-          },
-        },
+        sampling: samplingOf({ ...sampling, maxTokens }, seed),
       }
     }),
   )

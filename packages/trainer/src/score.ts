@@ -1,4 +1,5 @@
 // Outcome rewards: what each completion is worth, by the recipe's reward functions.
+import type { Example } from "@rectify/data"
 import type { RewardColumns, Scorer } from "@rectify/rewards"
 import { openRewards } from "@rectify/rewards"
 import type { Group, Sampled, Scored } from "./flow.ts"
@@ -28,7 +29,14 @@ export async function score(
   const samples = groups.flatMap((group) => group.samples)
   const rows = await rewards.score(
     samples.map(({ text }) => text),
-    { ...columnsOf(groups), ...measured },
+    {
+      ...columnsOf(
+        groups.flatMap(({ prompt: { text, example }, samples }) =>
+          samples.map(({ ids }) => ({ example, prompt: text, ids })),
+        ),
+      ),
+      ...measured,
+    },
   )
   let next = 0
   return groups.map(({ prompt, samples }) => ({
@@ -58,17 +66,14 @@ export async function score(
 }
 
 /** One value per completion under each name; a column that some rows lack is undefined there. */
-function columnsOf(groups: readonly Group<Sampled>[]): RewardColumns {
-  const perSample = <T>(read: (group: Group<Sampled>, sample: Sampled) => T): T[] =>
-    groups.flatMap((group) => group.samples.map((sample) => read(group, sample)))
-  const names = new Set(groups.flatMap(({ prompt }) => Object.keys(prompt.example.columns)))
-  const own = [...names].map(
-    (name) => [name, perSample(({ prompt }) => prompt.example.columns[name])] as const,
-  )
+export function columnsOf(
+  rows: readonly { example: Example; prompt: string; ids: Int32Array }[],
+): RewardColumns {
+  const names = new Set(rows.flatMap(({ example }) => Object.keys(example.columns)))
   return {
-    ...Object.fromEntries(own),
-    prompts: perSample(({ prompt }) => prompt.text),
-    completion_ids: perSample((_, { ids }) => ids),
-    answer: perSample(({ prompt }) => prompt.example.answer),
+    ...Object.fromEntries([...names].map((name) => [name, rows.map(({ example }) => example.columns[name])])),
+    prompts: rows.map(({ prompt }) => prompt),
+    completion_ids: rows.map(({ ids }) => ids),
+    answer: rows.map(({ example }) => example.answer),
   }
 }
