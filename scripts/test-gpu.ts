@@ -43,7 +43,8 @@ const last = (output: string) => output.trim().split("\n").at(-1) ?? ""
 const native = readdirSync(join(root, "native/test"))
   .filter(
     (file) =>
-      file.endsWith(".cpp") && readFileSync(join(root, "native/test", file), "utf8").includes("all_devices"),
+      file.endsWith(".cpp") &&
+      /(all_devices|gpu_device)\(/.test(readFileSync(join(root, "native/test", file), "utf8")),
   )
   .map((file) => file.replace(/\.cpp$/, ""))
 

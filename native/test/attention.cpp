@@ -180,7 +180,7 @@ void test_shapes() {
       judge_forward(forest, heads, wide, &out, &lse);
       const Rows dqkv = judge_backward(forest, heads, wide, exact(dout));
       std::vector<std::unique_ptr<Device>> threaded[] = {devices(2), devices(3)};
-      const auto all = devices(1);
+      const auto all = cuda_wanted() ? std::vector<std::unique_ptr<Device>>() : devices(1);
       for (size_t i = 0; i < all.size(); i++) {
         const Result r = forward(*all[i], forest, heads, qkv);
         check_near(r.out, out, 2e-6);
@@ -195,8 +195,8 @@ void test_shapes() {
         CHECK(same_bits(decode(*all[i], forest, heads, qkv).out, r.out));
         check_copies(*all[i], forest, heads, qkv, r);
       }
-      if (heads.heads > 8 || !emulation_wanted()) continue;
-      const auto gpu = open_device("cuda:emulated", 1);
+      const auto gpu = heads.heads > 8 && !cuda_wanted() ? nullptr : gpu_device();
+      if (!gpu) continue;
       const Result r = forward(*gpu, forest, heads, qkv);
       check_near(r.out, out, 2e-6);
       check_near(r.lse, lse, 2e-6);
@@ -226,14 +226,14 @@ std::vector<float> widen(const std::vector<uint16_t>& x) {
   return y;
 }
 
-/** bf16 rows through the GPU's tensor-core passes, in emulation. */
+/** bf16 rows through the GPU's tensor-core passes. */
 struct TensorCores {
   const Forest& forest;
   Heads heads;
   std::vector<uint16_t> qkv, dout, out, dqkv, pages;
   std::vector<float> lse;
   KvCache cache;
-  std::unique_ptr<Device> device = open_device("cuda:emulated", 1);
+  std::unique_ptr<Device> device = gpu_device();
 
   TensorCores(const Forest& forest, Heads heads, std::vector<uint16_t> qkv, std::vector<uint16_t> dout)
       : forest(forest), heads(heads), qkv(std::move(qkv)), dout(std::move(dout)), out(this->dout.size()), dqkv(this->qkv.size(), 0x7fff),
@@ -378,11 +378,13 @@ void test_refusals() {
 int main() {
   test_judge_by_finite_differences();
   test_shapes();
-  if (emulation_wanted()) {
+  if (gpu_device()) {
     for (const auto& segments : kForests) test_tensor_cores(Forest(segments), {7, 1, 64}, true);
     for (const Heads& heads : {Heads{4, 2, 128}, Heads{2, 1, 96}, Heads{1, 1, 256}})
       for (size_t i : {1u, 2u, 4u}) test_tensor_cores(Forest(kForests[i]), heads, true);
     test_tensor_cores(Forest({{-1, 0, 300}, {0, 290, 280}, {0, 255, 4}, {1, 200, 3}}), {2, 1, 64}, true);
+    // Where the splits of a path are 1,024 positions, and gradients are summed in parts of 2,048 rows.
+    if (cuda_wanted()) test_tensor_cores(Forest({{-1, 0, 2500}, {0, 2400, 2200}, {0, 1024, 4}, {1, 2000, 3}}), {1, 1, 128}, true);
   }
   test_extremes();
   test_refusals();

@@ -86,17 +86,26 @@ inline bool emulation_wanted() {
   return !given || *given != '0';
 }
 
-/** And the GPU's kernels in emulation, where wanted; with RECTIFY_TEST_CUDA=1 the GPU alone. */
-inline std::vector<std::unique_ptr<Device>> all_devices(int threads = 1) {
-  const char* gpu = std::getenv("RECTIFY_TEST_CUDA");
-  std::vector<std::unique_ptr<Device>> all;
-  if (gpu && *gpu == '1') {
+/** RECTIFY_TEST_CUDA=1: a GPU is here, and only what it does is tested. */
+inline bool cuda_wanted() {
+  const char* given = std::getenv("RECTIFY_TEST_CUDA");
+  return given && *given == '1';
+}
+
+/** What runs the GPU's kernels: a GPU, or its emulation with memory that only kernels and copies reach; null where not wanted. */
+inline std::unique_ptr<Device> gpu_device(int threads = 1) {
+  if (cuda_wanted()) {
     setenv("RECTIFY_CUDA_SYNCHRONOUS", "1", 1);
-    all.push_back(open_device("cuda", threads));
-    return all;
+    return open_device("cuda", threads);
   }
-  all = devices(threads);
-  if (emulation_wanted()) all.push_back(open_device("cuda:emulated", threads));
+  setenv("RECTIFY_EMULATION_GUARD", "1", 0);
+  return emulation_wanted() ? open_device("cuda:emulated", threads) : nullptr;
+}
+
+/** Every CPU target and the emulated GPU, or the GPU alone. */
+inline std::vector<std::unique_ptr<Device>> all_devices(int threads = 1) {
+  auto all = cuda_wanted() ? std::vector<std::unique_ptr<Device>>() : devices(threads);
+  if (auto gpu = gpu_device(threads)) all.push_back(std::move(gpu));
   return all;
 }
 

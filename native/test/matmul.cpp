@@ -48,7 +48,7 @@ void check_panels(Device& device, int64_t n, int64_t k, Dtype dtype) {
       const char* panel = static_cast<const char*>(p.data) + p.panel_bytes() * static_cast<size_t>(row / 32);
       const double expected = row < n && c < k ? operand(w[static_cast<size_t>(row * k + c)], dtype) : 0;
       float actual;
-      if (device.target == Target::emulated) {  // the GPU's layout: rows
+      if (test::is_gpu(device)) {  // its layout: rows
         if (row >= n) continue;
         const auto* values = static_cast<const char*>(p.data) + static_cast<size_t>(row * p.depth() + c) * dtype_bytes(dtype);
         uint32_t bits = 0;
@@ -118,7 +118,7 @@ void check_products(Device& device, int64_t m, int64_t k, int64_t n, Dtype dtype
     float sum = db0[static_cast<size_t>(j)];
     for (int64_t i = 0; i < m; i++) sum += at(dy, i, n, j);
     // The GPU adds runs of rows; the CPU's is one chain.
-    if (device.target == Target::emulated) CHECK_NEAR(db[static_cast<size_t>(j)], sum, tolerance(m));
+    if (test::is_gpu(device)) CHECK_NEAR(db[static_cast<size_t>(j)], sum, tolerance(m));
     else CHECK(sum == db[static_cast<size_t>(j)]);
   }
 }
@@ -165,22 +165,44 @@ void check_bits(int64_t m, int64_t k, int64_t n, Dtype dtype) {
 }
 
 /** The GPU's: rows alone, in slim, low, middle and wide tiles, and cut where the tensor cores' steps of 16 rows are cut. */
-void check_emulated_bits(int64_t m, int64_t k, int64_t n, Dtype dtype) {
+void check_gpu_bits(Device& device, int64_t m, int64_t k, int64_t n, Dtype dtype) {
   test::Random random(11);
   auto x = random.normals(m * k), w = random.normals(n * k), dy = random.normals(m * n);
-  const auto device = open_device("cuda:emulated", 1);
-  const Results whole = products(*device, x, dy, w, m, k, n, dtype, m);
+  const Results whole = products(device, x, dy, w, m, k, n, dtype, m);
   for (int64_t rows : {1, 16, 48, 80}) {
-    Results cut = products(*device, x, dy, w, m, k, n, dtype, rows);
+    Results cut = products(device, x, dy, w, m, k, n, dtype, rows);
     if (dtype == Dtype::bf16 && rows % 16 != 0) cut.dw = whole.dw;
     CHECK(cut == whole);
   }
 }
 
+/** A row's bits in batches of many sizes, whoever computes them (cuBLASLt, where there is one): the first rows and the last. */
+void check_row_bits(Device& device, const std::vector<int64_t>& sizes, int64_t k, int64_t n) {
+  const int64_t m = sizes.back();
+  test::Random random(13);
+  auto x = random.normals(m * k), w = random.normals(n * k), bias = random.normals(n);
+  Packed packed(device, w, n, k, Dtype::bf16);
+  for (bool with_bias : {false, true}) {
+    const auto product = [&](int64_t row, int64_t rows) {
+      std::vector<float> y(static_cast<size_t>(rows * n));
+      matmul(device, test::view(y, rows, n), test::view(x, m, k).slice(row, rows), packed.panels,
+             with_bias ? test::view(bias, 1, n) : Tensor{}, false);
+      return y;
+    };
+    const auto whole = product(0, m);
+    for (int64_t rows : sizes)
+      for (int64_t row : {int64_t{0}, m - rows}) {
+        const auto some = product(row, rows);
+        if (!CHECK(std::memcmp(some.data(), &whole[static_cast<size_t>(row * n)], some.size() * sizeof(float)) == 0))
+          std::printf("  rows %lld to %lld of %lld, k %lld, n %lld\n", static_cast<long long>(row), static_cast<long long>(row + rows),
+                      static_cast<long long>(m), static_cast<long long>(k), static_cast<long long>(n));
+      }
+  }
+}
+
 /** bf16 in and out, as the model's activations are on the GPU. */
-void check_bf16_rows(int64_t m, int64_t k, int64_t n) {
+void check_bf16_rows(Device& device, int64_t m, int64_t k, int64_t n) {
   test::Random random(3);
-  const auto device = open_device("cuda:emulated", 1);
   auto x = random.normals(m * k), w = random.normals(n * k);
   std::vector<uint16_t> narrow(x.size()), y(static_cast<size_t>(m * n));
   for (size_t i = 0; i < x.size(); i++) {
@@ -189,10 +211,10 @@ void check_bf16_rows(int64_t m, int64_t k, int64_t n) {
     std::memcpy(&bits, &rounded, 4);
     narrow[i] = static_cast<uint16_t>(bits >> 16);
   }
-  Packed packed(*device, w, n, k, Dtype::bf16);
+  Packed packed(device, w, n, k, Dtype::bf16);
   std::vector<float> wide(y.size());
-  matmul(*device, test::view(wide, m, n), test::view(x, m, k), packed.panels, {}, false);
-  matmul(*device, {y.data(), m, n, Dtype::bf16}, {narrow.data(), m, k, Dtype::bf16}, packed.panels, {}, false);
+  matmul(device, test::view(wide, m, n), test::view(x, m, k), packed.panels, {}, false);
+  matmul(device, {y.data(), m, n, Dtype::bf16}, {narrow.data(), m, k, Dtype::bf16}, packed.panels, {}, false);
   bool equal = true;
   for (size_t i = 0; i < y.size(); i++) {
     const uint32_t bits = uint32_t{y[i]} << 16;
@@ -223,21 +245,22 @@ void check_nan(Device& device, Dtype dtype) {
 }  // namespace
 
 int main() {
+  const auto gpu = test::gpu_device();
   for (Dtype dtype : {Dtype::f32, Dtype::bf16}) {
-    if (test::emulation_wanted()) {
-      const auto emulated = open_device("cuda:emulated", 1);
+    if (gpu) {
       for (int64_t n : {1, 33, 70})
-        for (int64_t k : {1, 15, 64}) check_panels(*emulated, n, k, dtype);
+        for (int64_t k : {1, 15, 64}) check_panels(*gpu, n, k, dtype);
       for (int64_t m : {1, 15, 33, 70})
         for (int64_t k : {1, 33, 64})
-          for (int64_t n : {1, 33, 136}) check_products(*emulated, m, k, n, dtype);
-      check_products(*emulated, 260, 136, 264, dtype);
-      check_products(*emulated, 3, 0, 5, dtype);
-      check_products(*emulated, 0, 4, 5, dtype);
-      check_nan(*emulated, dtype);
-      check_emulated_bits(150, 72, 264, dtype);
-      check_emulated_bits(65, 45, 131, dtype);
+          for (int64_t n : {1, 33, 136}) check_products(*gpu, m, k, n, dtype);
+      check_products(*gpu, 260, 136, 264, dtype);
+      check_products(*gpu, 3, 0, 5, dtype);
+      check_products(*gpu, 0, 4, 5, dtype);
+      check_nan(*gpu, dtype);
+      check_gpu_bits(*gpu, 150, 72, 264, dtype);
+      check_gpu_bits(*gpu, 65, 45, 131, dtype);
     }
+    if (test::cuda_wanted()) continue;
     for (int threads : {1, 2, 3})
       for (auto& device : test::devices(threads)) {
         for (int64_t n : {1, 5, 16, 31, 32, 33, 70})
@@ -257,9 +280,14 @@ int main() {
     check_bits(47, 801, 131, dtype);
     check_bits(33, 131, 801, dtype);
   }
-  if (test::emulation_wanted()) {
-    check_bf16_rows(33, 40, 24);
-    check_bf16_rows(5, 17, 9);
+  if (gpu) {
+    check_bf16_rows(*gpu, 33, 40, 24);
+    check_bf16_rows(*gpu, 5, 17, 9);
+    check_row_bits(*gpu, {1, 7, 64, 130}, 72, 136);
+    // Shapes of real models, in which cuBLASLt may have algorithms to choose from.
+    if (test::cuda_wanted())
+      for (const auto& [n, k] : {std::pair<int64_t, int64_t>{1536, 1536}, {2048, 1536}, {1536, 8960}, {17920, 1536}, {4864, 896}})
+        check_row_bits(*gpu, {1, 7, 64, 513, 4096}, k, n);
   }
   return test::finish("matmul");
 }
