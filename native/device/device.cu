@@ -146,9 +146,12 @@ class CudaDevice final : public GpuDevice {
     check(cudaStreamSynchronize(on_), "synchronize");
   }
 
-  std::unique_ptr<Graph> record(const std::function<void()>& launches) override {
+  bool records() const override {
     const char* off = std::getenv("RECTIFY_CUDA_GRAPHS");
-    if (cuda::synchronous_launches() || (off && *off == '0')) return nullptr;
+    return !cuda::synchronous_launches() && !(off && *off == '0');
+  }
+  std::unique_ptr<Graph> record(const std::function<void()>& launches) override {
+    if (!records()) return nullptr;
     check(cudaStreamBeginCapture(on_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     recording_ = true;
     cudaGraph_t graph = nullptr;

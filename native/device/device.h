@@ -47,6 +47,9 @@ class Device {
   virtual size_t free_memory() const { return 0; }
   /** One allocation that later ones are cut from; the GPU only. */
   virtual void reserve(size_t bytes) { (void)bytes; }
+  virtual bool records() const { return false; }
+  /** Counts how often scratch has moved that graphs hold; those recorded before are void. */
+  virtual int64_t scratch_moves() const { return 0; }
   /** What `launches` would launch, or null where the device records nothing. */
   virtual std::unique_ptr<Graph> record(const std::function<void()>& launches) {
     (void)launches;

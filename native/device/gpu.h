@@ -76,6 +76,7 @@ class GpuDevice : public Device {
     Buffer& buffer = slots_[static_cast<size_t>(slot)];
     if (buffer.bytes() < bytes) {
       if (recording()) throw std::runtime_error("cuda: expected scratch to have its size before a graph is recorded");
+      if (buffer.data()) scratch_moves_++;
       buffer.reset();
       buffer = Buffer(*this, (bytes + 255) / 256 * 256);
     }
@@ -83,6 +84,7 @@ class GpuDevice : public Device {
   }
 
   virtual bool recording() const { return false; }
+  int64_t scratch_moves() const override { return scratch_moves_; }
 
  protected:
   GpuDevice(Target target, int threads, void* stream, int multiprocessors)
@@ -91,6 +93,7 @@ class GpuDevice : public Device {
 
  private:
   std::vector<Buffer> slots_;
+  int64_t scratch_moves_ = 0;
 };
 
 /** The GPU's kernels, run on the CPU. */

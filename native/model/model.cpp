@@ -18,15 +18,23 @@ namespace {
 constexpr size_t kKernelScratch = size_t{64} << 20;
 // On a GPU a chunk of logits and their gradient as well.
 constexpr size_t kMostLogits = size_t{3} << 29;
+// Of a chunk of decoding rows on a CPU.
+constexpr int64_t kLogitValues = int64_t{8} << 20;
 
 /** bf16 runs on a GPU keep in bf16 what only matmuls and elementwise kernels read. */
 Dtype activations_of(const ModelOptions& options) { return options.gpu ? options.dtype : Dtype::f32; }
 
+/** A GPU reads the LM head once for all rows that decode; a CPU keeps a chunk of them in its caches. */
+int64_t decode_logit_rows(const ModelConfig& config, const ModelOptions& options) {
+  if (options.gpu) return options.max_decode_rows;
+  return std::max<int64_t>(1, std::min(options.max_decode_rows, kLogitValues / config.vocab_size));
+}
+
 size_t scratch_bytes(const ModelConfig& config, const ModelOptions& options) {
   if (!options.gpu) return kKernelScratch;
-  const size_t logits = static_cast<size_t>(std::max(options.max_batch_tokens, options.max_decode_rows)) *
-                        static_cast<size_t>(config.vocab_size) * 8;
-  return kKernelScratch + std::min(logits, kMostLogits);
+  const auto vocabulary = static_cast<size_t>(config.vocab_size);
+  const size_t logits = static_cast<size_t>(std::max(options.max_batch_tokens, options.max_decode_rows)) * vocabulary * 8;
+  return kKernelScratch + std::min(logits, kMostLogits) + static_cast<size_t>(decode_logit_rows(config, options)) * vocabulary * 4;
 }
 
 size_t available_memory(const ModelOptions& options) {
@@ -183,6 +191,8 @@ std::vector<float> Model::merged(const NamedTensor& tensor) {
   device_.copy_out(values.data(), w.data(), w.bytes());
   return values;
 }
+
+int64_t Model::logit_rows() const { return decode_logit_rows(config_, options_); }
 
 Arena Model::working_memory() { return Arena(arena_.data(), arena_.bytes()); }
 

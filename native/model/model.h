@@ -9,6 +9,7 @@
 
 #include "forest.h"
 #include "adapters.h"
+#include "step_graphs.h"
 
 namespace rectify {
 
@@ -130,6 +131,8 @@ class Model {
    * generate() joins the rows that are decoded, and what it asks of logprobs() is answered there.
    */
   void generate(std::shared_ptr<GenerateCall> call, const std::vector<std::string>& vocabulary, const std::function<void()>& more);
+  /** How the decoding steps so far were launched. */
+  const StepGraphs::Counts& decode_steps() const { return graphs_.counts(); }
 
  private:
   class Decoder;
@@ -162,6 +165,8 @@ class Model {
   void head_loss(Arena& arena, const Forest& forest, const ScoredTokens& scored, const TrainRequest& request, Head head,
                  LossStats& stats);
   Arena working_memory();
+  /** Rows whose logits are in memory at once while decoding. */
+  int64_t logit_rows() const;
   void ensure_positions(int64_t count);
   Tensor cosines() const { return {cos_.data(), positions_, config_.head_dim / 2, Dtype::f32}; }
   Tensor sines() const { return {sin_.data(), positions_, config_.head_dim / 2, Dtype::f32}; }
@@ -176,6 +181,7 @@ class Model {
   bool adapters_off_ = false;
   int64_t optimizer_step_ = 0;
   Buffer arena_, kv_, cos_, sin_;
+  StepGraphs graphs_;
   Decoder* decoder_ = nullptr;  // while generate() runs
   int64_t positions_ = 0;
 };

@@ -18,13 +18,13 @@ Pass::Pass(Arena& arena, const ModelConfig& config, PassShape shape) : shape(sha
     a.qkv = arena.take(T, heads.qkv(), shape.activations);
     a.attn = arena.take(T, heads.q(), shape.activations);
     if (shape.training) a.lse = arena.take(T, heads.heads);
-    a.mid = arena.take(T, C);
+    a.mid = shape.training ? arena.take(T, C) : x[0];
     a.gate_up = arena.take(T, 2 * F, shape.activations);
     layers.push_back(a);
   }
   h = arena.take(T, C, shape.activations);
   f = arena.take(T, F, shape.activations);
-  tokens = arena.take(T, 1, Dtype::i32);
+  tokens = {nullptr, T, 1, Dtype::i32};
   if (shape.adapter_width > 0) low = arena.take(T, shape.adapter_width, shape.activations);
   if (shape.training && shape.adapter_width > 0) dlow = arena.take(T, shape.adapter_width, shape.activations);
   if (shape.dropout) {
@@ -48,19 +48,23 @@ void Pass::bind(Arena& arena, Device& device, const ModelConfig& config, const F
     page_begin.push_back(static_cast<int32_t>(pages.size()));
     for (int64_t i = 0; i < length; i += KvCache::page_tokens) pages.push_back(static_cast<int32_t>(pages.size()));
   }
-  device.copy_in(tokens.data, batch.tokens.data(), tokens.bytes());
   forest.rows = batch.rows();
   forest.longest = *std::max_element(batch.position.begin(), batch.position.end()) + 1;
   forest.segments = batch.segments();
-  forest.segment = arena.put(device, batch.segment);
-  forest.position = arena.put(device, batch.position);
-  forest.segment_base = arena.put(device, batch.base);
-  forest.row_begin = arena.put(device, batch.row_begin);
-  forest.piece_begin = arena.put(device, batch.piece_begin);
-  forest.piece_segment = arena.put(device, batch.piece_segment);
-  forest.piece_length = arena.put(device, batch.piece_length);
-  forest.page_begin = arena.put(device, page_begin);
-  forest.pages = arena.put(device, pages);
+  const int32_t* ids = nullptr;
+  Indices indices;
+  indices.add(ids, batch.tokens);
+  indices.add(forest.segment, batch.segment);
+  indices.add(forest.position, batch.position);
+  indices.add(forest.segment_base, batch.base);
+  indices.add(forest.row_begin, batch.row_begin);
+  indices.add(forest.piece_begin, batch.piece_begin);
+  indices.add(forest.piece_segment, batch.piece_segment);
+  indices.add(forest.piece_length, batch.piece_length);
+  indices.add(forest.page_begin, page_begin);
+  indices.add(forest.pages, pages);
+  indices.send(arena, device);
+  tokens.data = const_cast<int32_t*>(ids);
   cache = {nullptr, 1, static_cast<int64_t>(pages.size()), config.kv_heads, config.head_dim, shape.activations};
   cache.data = arena.take(cache.pages, cache.page_values(), cache.dtype).data;
   if (!shape.dropout) return;

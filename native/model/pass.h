@@ -35,10 +35,36 @@ class Arena {
   }
 
   size_t used() const { return used_; }
+  const void* base() const { return base_; }
 
  private:
   char* base_ = nullptr;
   size_t capacity_ = 0, used_ = 0;
+};
+
+/** A batch's index arrays, laid side by side on the host and sent to the device in one copy. */
+class Indices {
+ public:
+  /** send() makes `to` point at the values. With `room` for as many at least, what is added next lies where it lies in every
+   *  batch that keeps to its rooms. */
+  void add(const int32_t*& to, const std::vector<int32_t>& values, size_t room = 0) {
+    arrays_.push_back({&to, packed_.size()});
+    const size_t end = packed_.size() + (values.size() > room ? values.size() : room);
+    packed_.insert(packed_.end(), values.begin(), values.end());
+    packed_.resize((end + 15) / 16 * 16);
+  }
+  void send(Arena& arena, Device& device) {
+    const int32_t* there = arena.put(device, packed_);
+    for (const Array& array : arrays_) *array.to = there + array.begin;
+  }
+
+ private:
+  struct Array {
+    const int32_t** to;
+    size_t begin;
+  };
+  std::vector<int32_t> packed_;
+  std::vector<Array> arrays_;
 };
 
 /** What a layer's backward pass needs of its forward pass. T rows; W = width of q, k, v side by side. */
@@ -47,7 +73,7 @@ struct Activations {
   Tensor qkv;      // [T, W]
   Tensor attn;     // [T, H*D]
   Tensor lse;      // [T, H]; training only
-  Tensor mid;      // [T, C] after attention
+  Tensor mid;      // [T, C] after attention; where nothing is kept for a backward pass, the layer's input itself
   Tensor gate_up;  // [T, 2F]
 };
 
@@ -65,7 +91,7 @@ struct Pass {
   std::vector<Tensor> x;            // [layers + 1] of [T, C]: the input of each layer, and the result
   std::vector<Activations> layers;  // one per layer, or one that all share
   Tensor h, f;                      // [T, C], [T, F]
-  Tensor tokens;                    // i32 [T, 1]
+  Tensor tokens;                    // i32 [T, 1], among the indices
   Tensor dx, dh, dqkv, dattn, dgate_up, df;  // training only
   Tensor narrow;                    // [T, C] dx as the matmuls read it, where activations are not f32
   Tensor low, dlow;                 // [T, adapter_width] x A^T and its gradient

@@ -46,7 +46,7 @@ void Model::attend(int64_t layer, Pass& pass, int64_t cache_layer) {
   rope_forward(device_, a.qkv, cosines(), sines(), pass.forest.position, heads);
   kv_append(device_, pass.cache, cache_layer, a.qkv, pass.forest, heads);
   attention_forward(device_, a.attn, a.lse, a.qkv, pass.cache, cache_layer, pass.forest, heads);
-  device_.copy(a.mid.data, x.data, x.bytes());
+  if (a.mid.data != x.data) device_.copy(a.mid.data, x.data, x.bytes());
   linear(layer, Linear::output, pass, a.mid, a.attn, true);
 }
 
@@ -57,7 +57,7 @@ void Model::feed_forward(int64_t layer, Pass& pass) {
   rmsnorm_forward(device_, pass.h, a.mid, weights_.vector(p.post_norm), config_.rms_norm_eps);
   linear(layer, Linear::gate_up, pass, a.gate_up, pass.h, false);
   swiglu_forward(device_, pass.f, a.gate_up);
-  device_.copy(out.data, a.mid.data, out.bytes());
+  if (out.data != a.mid.data) device_.copy(out.data, a.mid.data, out.bytes());
   linear(layer, Linear::down, pass, out, pass.f, true);
 }
 
