@@ -51,11 +51,9 @@ struct Indices {
 };
 
 /** Device memory in use, in MiB; 0 where none can be asked. */
-double used_mib([[maybe_unused]] size_t index) {
-#if defined(RECTIFY_CUDA)
-  const GpuReport report = gpu_report();
+double used_mib(size_t index) {
+  const GpuReport report = find_gpus();
   if (index < report.gpus.size()) return static_cast<double>(report.gpus[index].memory - report.gpus[index].free) / (1 << 20);
-#endif
   return 0;
 }
 

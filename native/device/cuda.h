@@ -13,7 +13,8 @@
 #include <utility>
 
 #if defined(RECTIFY_EMULATE_CUDA)
-#include "emulation.h"
+#include "emulation/kernel.h"
+#include "emulation/runtime.h"
 #else
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
@@ -52,32 +53,30 @@ static inline void check(cudaError_t error, const char* kernel) {
                              (error == cudaErrorMemoryAllocation ? "; lower per_device_train_batch_size" : ""));
 }
 
-#if !defined(RECTIFY_EMULATE_CUDA)
 /** RECTIFY_CUDA_SYNCHRONOUS=1: wait after every kernel, so that a fault is told with the kernel that made it. */
 bool synchronous_launches();
 
 template <typename... P, size_t... I>
-void launch_with(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
-                 std::tuple<P...>& values, std::index_sequence<I...>) {
-  void* pointers[] = {static_cast<void*>(&std::get<I>(values))...};
+cudaError_t start([[maybe_unused]] const char* name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
+                  std::tuple<P...>& values, std::index_sequence<I...>) {
   const void* function = reinterpret_cast<const void*>(kernel);
   if (shared > 48 * 1024)
     check(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)), name);
-  check(cudaLaunchKernel(function, grid, block, pointers, shared, stream), name);
-  if (synchronous_launches()) check(cudaStreamSynchronize(stream), name);
-}
+#if defined(RECTIFY_EMULATE_CUDA)
+  if (!(emulation::takes(std::get<I>(values)) && ...)) return cudaErrorIllegalAddress;
+  return emulation::launch(name, function, grid, block, shared, stream, [kernel, values] { std::apply(kernel, values); });
+#else
+  void* pointers[] = {static_cast<void*>(&std::get<I>(values))...};
+  return cudaLaunchKernel(function, grid, block, pointers, shared, stream);
 #endif
+}
 
 template <typename... P, typename... A>
 void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream, A... args) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   std::tuple<P...> values(static_cast<P>(args)...);
-#if defined(RECTIFY_EMULATE_CUDA)
-  (void)stream;
-  emulation::run(name, grid, block, shared, [&] { std::apply(kernel, values); });
-#else
-  launch_with(name, kernel, grid, block, shared, stream, values, std::index_sequence_for<P...>{});
-#endif
+  check(start(name, kernel, grid, block, shared, stream, values, std::index_sequence_for<P...>{}), name);
+  if (synchronous_launches()) check(cudaStreamSynchronize(stream), name);
 }
 
 /** Blocks of `per_block` that cover n. */

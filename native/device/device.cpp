@@ -60,12 +60,13 @@ class CpuDevice final : public Device {
   void synchronize() override {}
 };
 
-/** N of "cuda" (0) or "cuda:N"; -1 when it is neither. */
-int cuda_index(const std::string& name) {
-  if (name == "cuda") return 0;
-  if (name.rfind("cuda:", 0) != 0 || name.size() < 6 || name.size() > 8) return -1;
+/** N of `kind` (0) or "`kind`:N"; -1 when it is neither. */
+int index_of(const std::string& kind, const std::string& name) {
+  if (name == kind) return 0;
+  const size_t digits = kind.size() + 1;
+  if (name.rfind(kind + ":", 0) != 0 || name.size() <= digits || name.size() > digits + 3) return -1;
   int index = 0;
-  for (const char c : name.substr(5)) {
+  for (const char c : name.substr(digits)) {
     if (c < '0' || c > '9') return -1;
     index = index * 10 + (c - '0');
   }
@@ -119,7 +120,7 @@ void* Device::scratch(int thread, size_t bytes) {
 
 GpuReport find_gpus() {
 #if defined(RECTIFY_CUDA)
-  return gpu_report();
+  return cuda::report();
 #else
   GpuReport report;
   report.error = "the engine was built without nvcc";
@@ -146,10 +147,10 @@ std::unique_ptr<Device> open_device(const std::string& name, int threads) {
       throw std::runtime_error("device: this processor has no " + std::string(target_name(target)) + "; use \"cpu\"");
     return std::make_unique<CpuDevice>(target, count);
   }
-  if (name == "cuda:emulated") return open_emulated_device(count);
-  if (const int index = cuda_index(name); index >= 0) {
+  if (const int index = index_of("cuda:emulated", name); index >= 0) return emulated::open(index, count);
+  if (const int index = index_of("cuda", name); index >= 0) {
 #if defined(RECTIFY_CUDA)
-    return open_cuda_device(index, count);
+    return cuda::open(index, count);
 #else
     throw std::runtime_error("device: " + name + " was asked for, and this build has no CUDA backend; install nvcc and build again "
                              "(`bun run doctor` says how), or use device: cpu");

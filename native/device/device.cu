@@ -1,14 +1,13 @@
-// The GPU: one stream, one arena for everything the memory plan names, pinned staging, recorded graphs. Built where nvcc is found;
-// the CUDA runtime is linked statically and finds the driver at run time, so nothing here is needed to load the addon.
+// The GPU: one stream, one arena for everything the memory plan names, pinned staging, recorded graphs. By nvcc the CUDA runtime is
+// linked statically and finds the driver at run time, so the addon loads without one; in emulation the runtime is ours
+// (emulation/runtime.h).
 #include "cuda.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
-namespace rectify {
-
-namespace cuda {
+namespace rectify::RECTIFY_TARGET {
 
 bool synchronous_launches() {
   static const bool yes = [] {
@@ -18,14 +17,18 @@ bool synchronous_launches() {
   return yes;
 }
 
-}  // namespace cuda
-
 namespace {
 
-using cuda::check;
+#if defined(RECTIFY_EMULATE_CUDA)
+constexpr const char* kKind = "cuda:emulated";
+#else
+constexpr const char* kKind = "cuda";
+#endif
 
 constexpr size_t kStaging = size_t{4} << 20;
 constexpr int kStages = 4;
+
+std::string name_of(int index) { return index == 0 ? kKind : kKind + (":" + std::to_string(index)); }
 
 std::string mib(size_t bytes) { return std::to_string((bytes + (size_t{1} << 20) - 1) >> 20) + " MiB"; }
 
@@ -59,7 +62,7 @@ cudaStream_t new_stream() {
 class CudaDevice final : public GpuDevice {
  public:
   CudaDevice(int index, int threads)
-      : GpuDevice(Target::cuda, threads, new_stream(), multiprocessors_of(index)), index_(index), on_(cuda::stream(*this)) {
+      : GpuDevice(Target::RECTIFY_TARGET, threads, new_stream(), multiprocessors_of(index)), index_(index), on_(RECTIFY_TARGET::stream(*this)) {
     for (Stage& stage : stages_) {
       check(cudaMallocHost(&stage.data, kStaging), "cudaMallocHost");
       check(cudaEventCreateWithFlags(&stage.free, cudaEventDisableTiming), "cudaEventCreate");
@@ -86,13 +89,18 @@ class CudaDevice final : public GpuDevice {
     use();
     const size_t rounded = (bytes + Pool::align - 1) / Pool::align * Pool::align;
     if (rounded < bytes) refuse(bytes);
-    if (void* data = pool_.base() ? pool_.take(rounded) : nullptr) return data;
-    return fresh(rounded);
+    void* data = pool_.base() ? pool_.take(rounded) : nullptr;
+    if (!data) return fresh(rounded);
+#if defined(RECTIFY_EMULATE_CUDA)
+    if (!recording_) check(cudaMemsetAsync(data, 0xff, rounded, on_), "allocate");  // NaN, as new memory holds there
+#endif
+    return data;
   }
   void release(void* data) noexcept override {
     use();
-    if (pool_.holds(data)) pool_.give(data);
-    else cudaFree(data);
+    if (pool_.holds(data)) return pool_.give(data);  // what uses it next comes later in the stream
+    cudaStreamSynchronize(on_);
+    cudaFree(data);
   }
 
   void copy_in(void* device, const void* host, size_t bytes) override {
@@ -148,7 +156,7 @@ class CudaDevice final : public GpuDevice {
 
   bool records() const override {
     const char* off = std::getenv("RECTIFY_CUDA_GRAPHS");
-    return !cuda::synchronous_launches() && !(off && *off == '0');
+    return !synchronous_launches() && !(off && *off == '0');
   }
   std::unique_ptr<Graph> record(const std::function<void()>& launches) override {
     if (!records()) return nullptr;
@@ -186,7 +194,7 @@ class CudaDevice final : public GpuDevice {
   [[noreturn]] void refuse(size_t bytes) const {
     size_t left = 0, total = 0;
     cudaMemGetInfo(&left, &total);
-    throw std::runtime_error("device: expected " + mib(bytes) + " of memory on cuda:" + std::to_string(index_) + ", got " + mib(left) +
+    throw std::runtime_error("device: expected " + mib(bytes) + " of memory on " + name_of(index_) + ", got " + mib(left) +
                              " free of " + mib(total) +
                              "; lower per_device_train_batch_size, set gradient_checkpointing: true, use dtype: bfloat16 or end "
                              "what else runs on this GPU (nvidia-smi)");
@@ -202,17 +210,17 @@ class CudaDevice final : public GpuDevice {
 
 }  // namespace
 
-GpuReport gpu_report() {
-  GpuReport report;
-  report.built = true;
-  cudaRuntimeGetVersion(&report.runtime);
-  cudaDriverGetVersion(&report.driver);
+GpuReport report() {
+  GpuReport found;
+  found.built = true;
+  cudaRuntimeGetVersion(&found.runtime);
+  cudaDriverGetVersion(&found.driver);
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess) {
     cudaGetLastError();
-    report.error = cudaGetErrorString(error);
-    return report;
+    found.error = cudaGetErrorString(error);
+    return found;
   }
   for (int i = 0; i < count; i++) {
     cudaDeviceProp properties;
@@ -226,14 +234,14 @@ GpuReport gpu_report() {
       size_t total = 0;
       cudaMemGetInfo(&gpu.free, &total);
     }
-    report.gpus.push_back(gpu);
+    found.gpus.push_back(gpu);
   }
   if (count > 0) cudaSetDevice(0);
-  return report;
+  return found;
 }
 
-std::unique_ptr<Device> open_cuda_device(int index, int threads) {
-  const std::string name = index == 0 ? "cuda" : "cuda:" + std::to_string(index);
+std::unique_ptr<Device> open(int index, int threads) {
+  const std::string name = name_of(index);
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
@@ -243,7 +251,7 @@ std::unique_ptr<Device> open_cuda_device(int index, int threads) {
                              "); install the driver or use device: cpu; `bun run doctor` says what is here");
   }
   if (index >= count)
-    throw std::runtime_error("device: expected cuda:0 to cuda:" + std::to_string(count - 1) + ", got " + name +
+    throw std::runtime_error("device: expected " + name_of(0) + (count > 1 ? " to " + name_of(count - 1) : "") + ", got " + name +
                              "; `bun run doctor` lists them");
   int major = 0;
   check(cudaSetDevice(index), "cudaSetDevice");
@@ -254,4 +262,4 @@ std::unique_ptr<Device> open_cuda_device(int index, int threads) {
   return std::make_unique<CudaDevice>(index, threads);
 }
 
-}  // namespace rectify
+}  // namespace rectify::RECTIFY_TARGET

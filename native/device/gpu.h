@@ -1,4 +1,4 @@
-// What the CUDA device and its emulation on the CPU have in common: a stream, multiprocessors, and scratch for kernels.
+// What kernels see of the GPU: a stream, multiprocessors, scratch; and how a GPU, real or emulated, is found and opened.
 #pragma once
 #include <iterator>
 #include <map>
@@ -65,7 +65,7 @@ struct GpuReport {
 
 class GpuDevice : public Device {
  public:
-  /** A cudaStream_t; null in the emulation. */
+  /** A cudaStream_t. */
   void* const stream;
   const int multiprocessors;
 
@@ -96,14 +96,17 @@ class GpuDevice : public Device {
   int64_t scratch_moves_ = 0;
 };
 
-/** The GPU's kernels, run on the CPU. */
-std::unique_ptr<Device> open_emulated_device(int threads);
-
 /** What the machine has; in a build without nvcc only that. */
 GpuReport find_gpus();
 
-// These exist where nvcc does.
-GpuReport gpu_report();
-std::unique_ptr<Device> open_cuda_device(int index, int threads);
+// device.cu, compiled by nvcc where it is, and everywhere by the C++ compiler against the emulation of CUDA.
+namespace cuda {
+GpuReport report();
+std::unique_ptr<Device> open(int index, int threads);
+}  // namespace cuda
+namespace emulated {
+GpuReport report();
+std::unique_ptr<Device> open(int index, int threads);
+}  // namespace emulated
 
 }  // namespace rectify

@@ -92,14 +92,14 @@ inline bool cuda_wanted() {
   return given && *given == '1';
 }
 
-/** What runs the GPU's kernels: a GPU, or its emulation with memory that only kernels and copies reach; null where not wanted. */
+/** The GPU, or else its emulation. */
+inline const char* gpu_name() { return cuda_wanted() ? "cuda" : "cuda:emulated"; }
+
+/** What runs the GPU's kernels on plain vectors (managed.h) and is waited for after each; null where not wanted. */
 inline std::unique_ptr<Device> gpu_device(int threads = 1) {
-  if (cuda_wanted()) {
-    setenv("RECTIFY_CUDA_SYNCHRONOUS", "1", 1);
-    return open_device("cuda", threads);
-  }
-  setenv("RECTIFY_EMULATION_GUARD", "1", 0);
-  return emulation_wanted() ? open_device("cuda:emulated", threads) : nullptr;
+  setenv("RECTIFY_CUDA_SYNCHRONOUS", "1", 1);
+  setenv("RECTIFY_EMULATION_MANAGED", "1", 1);
+  return cuda_wanted() || emulation_wanted() ? open_device(gpu_name(), threads) : nullptr;
 }
 
 /** Every CPU target and the emulated GPU, or the GPU alone. */

@@ -1,5 +1,5 @@
-// CUDA's execution model on the CPU, as much of it as our kernels use: the same .cu source, compiled by the C++ compiler, runs
-// block after block; each thread of a block is a fiber that runs until it meets a barrier or a warp collective.
+// The language of kernels on the CPU, as much of it as ours use: the same .cu source, compiled by the C++ compiler, runs block after
+// block; each thread of a block is a fiber that runs until it meets a barrier or a warp collective.
 //
 // It shows wrong indexing, wrong numerics, missing barriers (threads run in ascending order in even blocks, in descending
 // order in odd ones), and diverging or deadlocked barriers (it stops with the kernel's name). It shows nothing about speed, the
@@ -48,27 +48,6 @@ RECTIFY_VECTOR4(int4, int)
 RECTIFY_VECTOR4(uint4, unsigned)
 RECTIFY_VECTOR4(float4, float)
 
-using cudaStream_t = void*;
-enum cudaError_t { cudaSuccess, cudaErrorMemoryAllocation = 2 };
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-inline const char* cudaGetErrorString(cudaError_t) { return "no error"; }
-namespace rectify::emulation {
-// By the stream, not by the host: device memory is within reach.
-void copy(void* to, const void* from, size_t bytes);
-void fill(void* to, int value, size_t bytes);
-}  // namespace rectify::emulation
-
-enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  rectify::emulation::copy(to, from, bytes);
-  return cudaSuccess;
-}
-inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
-  rectify::emulation::fill(to, value, bytes);
-  return cudaSuccess;
-}
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-
 namespace rectify::emulation {
 
 /** The thread that runs now. */
@@ -79,15 +58,6 @@ struct Place {
 extern const Place* here;
 extern dim3 block_index, block_size, grid_size;
 extern unsigned char* dynamic_shared;
-
-using Body = void (*)(void* context);
-void run(const char* kernel, dim3 grid, dim3 block, size_t shared, Body body, void* context);
-
-template <typename Kernel>
-void run(const char* kernel, dim3 grid, dim3 block, size_t shared, Kernel&& body) {
-  using Plain = std::remove_reference_t<Kernel>;
-  run(kernel, grid, block, shared, [](void* context) { (*static_cast<Plain*>(context))(); }, const_cast<void*>(static_cast<const void*>(&body)));
-}
 
 void block_barrier();
 /** All 32 lanes leave `bytes` (at most 128) and see what each left: lane i's lie at result + i * 128. */

@@ -1,16 +1,12 @@
-// Fibers for the threads of a block, their barriers, and the device that runs CUDA kernels on the CPU ("cuda:emulated").
-#include "emulation.h"
+// Fibers for the threads of a block, and their barriers and warp collectives.
+#include "blocks.h"
 
 #include <sys/mman.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <vector>
-
-#include "gpu.h"
 
 #if !defined(__x86_64__)
 #include <ucontext.h>
@@ -96,8 +92,7 @@ std::vector<Warp> warps;
 unsigned char* stacks = nullptr;
 Context scheduler;
 const char* kernel_name = "";
-Body kernel_body = nullptr;
-void* kernel_context = nullptr;
+const std::function<void()>* kernel_body = nullptr;
 unsigned barrier_arrived = 0;
 uint64_t barrier_generation = 0;
 
@@ -128,7 +123,7 @@ void first_entry() {}
 
 void thread_main() {
   first_entry();
-  kernel_body(kernel_context);
+  (*kernel_body)();
   self().state = State::done;
   leave_thread();
   std::abort();
@@ -179,76 +174,7 @@ void run_block(bool descending) {
   }
 }
 
-/** The emulated device's memory: with RECTIFY_EMULATION_GUARD=1 only kernels and copies can touch it, as on a real one. */
-class Memory {
- public:
-  Memory() {
-    const char* guard = std::getenv("RECTIFY_EMULATION_GUARD");
-    guard_ = guard && *guard == '1';
-    void* base = mmap(nullptr, kBytes, guard_ ? PROT_NONE : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED) throw std::runtime_error("device: expected address space for cuda:emulated, got none");
-    base_ = static_cast<char*>(base);
-    pool_.open(base_, kBytes);
-  }
-  void* allocate(size_t bytes) {
-    const std::lock_guard lock(mutex_);
-    const size_t rounded = (bytes + Pool::align - 1) / Pool::align * Pool::align;
-    void* data = rounded >= bytes ? pool_.take(rounded) : nullptr;
-    if (!data) throw std::runtime_error("device: expected " + std::to_string(bytes) + " bytes of memory, got none");
-    const size_t end = (static_cast<size_t>(static_cast<char*>(data) - base_) + rounded + 4095) / 4096 * 4096;
-    if (end > used_) used_ = end;
-    if (open_ > 0) protect(PROT_READ | PROT_WRITE);
-    return data;
-  }
-  void release(void* data) noexcept {
-    const std::lock_guard lock(mutex_);
-    pool_.give(data);
-  }
-  void open() {
-    const std::lock_guard lock(mutex_);
-    if (open_++ == 0) protect(PROT_READ | PROT_WRITE);
-  }
-  void close() {
-    const std::lock_guard lock(mutex_);
-    if (--open_ == 0) protect(PROT_NONE);
-  }
-
- private:
-  static constexpr size_t kBytes = size_t{64} << 30;
-
-  void protect(int how) {
-    if (guard_ && used_) mprotect(base_, used_, how);
-  }
-
-  std::mutex mutex_;
-  Pool pool_;
-  char* base_ = nullptr;
-  size_t used_ = 0;
-  int open_ = 0;
-  bool guard_ = false;
-};
-
-Memory& memory() {
-  static auto* const all = new Memory;
-  return *all;
-}
-
-struct Access {
-  Access() { memory().open(); }
-  ~Access() { memory().close(); }
-};
-
 }  // namespace
-
-void copy(void* to, const void* from, size_t bytes) {
-  const Access access;
-  if (bytes) std::memmove(to, from, bytes);
-}
-
-void fill(void* to, int value, size_t bytes) {
-  const Access access;
-  if (bytes) std::memset(to, value, bytes);
-}
 
 void fail(const char* what) {
   std::fprintf(stderr, "cuda emulation: %s: block (%u, %u, %u): %s\n", kernel_name, block_index.x, block_index.y, block_index.z, what);
@@ -283,15 +209,12 @@ const unsigned char* exchange(const void* value, size_t bytes) {
   return lanes;  // not written again before every lane has come to the next collective
 }
 
-void run(const char* kernel, dim3 grid, dim3 block, size_t shared, Body body, void* context) {
+void run_blocks(const char* kernel, dim3 grid, dim3 block, size_t shared, const std::function<void()>& body) {
   const std::lock_guard lock(one_launch);
-  const Access access;
   const size_t count = size_t{block.x} * block.y * block.z;
-  kernel_name = kernel, kernel_body = body, kernel_context = context;
+  kernel_name = kernel, kernel_body = &body;
   block_size = block, grid_size = grid, block_index = dim3(0, 0, 0);
-  if (count == 0 || count > kMostThreads || count % 32 != 0) fail("expected a block of 32 to 1024 threads in whole warps");
-  if (shared > kMostShared) fail("expected at most 227 KiB of shared memory");
-  if (grid.y > 65535 || grid.z > 65535) fail("expected a grid of at most 65535 blocks in y and z");
+  if (count % 32 != 0) fail("expected a block of whole warps");
   if (!stacks) {
     stacks = static_cast<unsigned char*>(mmap(nullptr, kMostThreads * kStack, PROT_READ | PROT_WRITE,
                                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -318,27 +241,3 @@ void run(const char* kernel, dim3 grid, dim3 block, size_t shared, Body body, vo
 }
 
 }  // namespace rectify::emulation
-
-namespace rectify {
-
-namespace {
-
-class EmulatedDevice final : public GpuDevice {
- public:
-  explicit EmulatedDevice(int threads) : GpuDevice(Target::emulated, threads, nullptr, 4) {}
-  ~EmulatedDevice() override { release_workspace(); }
-
-  void* allocate(size_t bytes) override { return emulation::memory().allocate(bytes); }
-  void release(void* data) noexcept override { emulation::memory().release(data); }
-  void copy_in(void* device, const void* host, size_t bytes) override { emulation::copy(device, host, bytes); }
-  void copy_out(void* host, const void* device, size_t bytes) override { emulation::copy(host, device, bytes); }
-  void copy(void* to, const void* from, size_t bytes) override { emulation::copy(to, from, bytes); }
-  void zero(void* device, size_t bytes) override { emulation::fill(device, 0, bytes); }
-  void synchronize() override {}
-};
-
-}  // namespace
-
-std::unique_ptr<Device> open_emulated_device(int threads) { return std::make_unique<EmulatedDevice>(threads); }
-
-}  // namespace rectify
