@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "../device/cuda.h"
+#include "cuda/vector.cuh"
 #include "kernels.h"
 
 namespace rectify::RECTIFY_TARGET {
@@ -14,16 +15,21 @@ struct Factors {
   float keep, step, one_minus_beta1, beta2, one_minus_beta2, root_correction, epsilon, grad_scale;
 };
 
-__global__ void __launch_bounds__(kThreads) adamw_kernel(float* w, float* m, float* v, float* grad, int64_t n, Factors f) {
-  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (i >= n) return;
-  const float g = grad[i] * f.grad_scale;
-  grad[i] = 0;
-  const float m_new = m[i] + (g - m[i]) * f.one_minus_beta1;
-  const float v_new = v[i] * f.beta2 + g * g * f.one_minus_beta2;
-  m[i] = m_new;
-  v[i] = v_new;
-  w[i] = w[i] * f.keep - f.step * (m_new / (sqrtf(v_new) / f.root_correction + f.epsilon));
+template <int N>
+__global__ void __launch_bounds__(kThreads)
+    adamw_kernel(float* weight, float* moment1, float* moment2, float* grad, int64_t groups, Factors f) {
+  const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * N;
+  if (i >= groups * N) return;
+  float w[N], m[N], v[N], g[N];
+  load(w, weight + i), load(m, moment1 + i), load(v, moment2 + i), load(g, grad + i);
+  for (int k = 0; k < N; k++) {
+    const float own = g[k] * f.grad_scale;
+    m[k] += (own - m[k]) * f.one_minus_beta1;
+    v[k] = v[k] * f.beta2 + own * own * f.one_minus_beta2;
+    w[k] = w[k] * f.keep - f.step * (m[k] / (sqrtf(v[k]) / f.root_correction + f.epsilon));
+    g[k] = 0;
+  }
+  store(weight + i, w), store(moment1 + i, m), store(moment2 + i, v), store(grad + i, g);
 }
 
 }  // namespace
@@ -39,8 +45,11 @@ void adamw(Device& device, Tensor weight, Tensor m, Tensor v, Tensor grad, Adamw
                            static_cast<float>(std::sqrt(correction2)),
                            static_cast<float>(c.epsilon),
                            static_cast<float>(c.grad_scale)};
-  LAUNCH(adamw_kernel, blocks_for(weight.size(), kThreads), kThreads, 0, stream(device), weight.f32(), m.f32(), v.f32(), grad.f32(),
-         weight.size(), factors);
+  by_group<4>(in_groups(4, weight.size(), weight, m, v, grad), [&](auto n) {
+    const int64_t groups = weight.size() / n.value;
+    LAUNCH(adamw_kernel<n.value>, blocks_for(groups, kThreads), kThreads, 0, stream(device), weight.f32(), m.f32(), v.f32(), grad.f32(),
+           groups, factors);
+  });
 }
 
 }  // namespace rectify::RECTIFY_TARGET

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kThreads = 128;
 constexpr int kLossBits = 40, kBits = 30;
-constexpr int kScratch = 8;  // token_logprob_loss calls this while its own scratch is in use
 
 struct Partial {
   long long loss, entropy, kl, ratio, distance;
@@ -176,7 +175,7 @@ void grpo_weights(Device& device, float* weight, const int32_t* begin, int64_t s
 void grpo_loss(Device& device, float* dlogp, LossStats* stats, GrpoInputs in, GrpoConfig c) {
   if (c.beta != 0 && !in.ref_logp) throw std::runtime_error("grpo_loss: expected ref_logp because beta is not 0, got none");
   const int64_t parts = c.sequence_level ? in.sequences : (in.tokens + kThreads - 1) / kThreads;
-  auto* partial = static_cast<Partial*>(workspace(device, static_cast<size_t>(parts) * sizeof(Partial) + 8, kScratch));
+  auto* partial = static_cast<Partial*>(workspace(device, static_cast<size_t>(parts) * sizeof(Partial) + 8));
   LAUNCH(grpo_loss_kernel, parts, kThreads, 0, stream(device), dlogp, partial, in, c);
   LAUNCH(grpo_stats_kernel, 1, kThreads, 0, stream(device), stats, partial, parts, in.tokens, in.sequences);
 }

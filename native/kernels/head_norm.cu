@@ -112,9 +112,8 @@ void head_norm_backward(Device& device, Tensor dqkv, Tensor dq_weight, Tensor dk
     if (dq_weight || dk_weight) {
       LAUNCH(head_norm_weight_kernel<T>, dim3(parts, 2), kThreads, 0, stream(device), partial, dqkv.as<T>(), x.as<T>(), inverse, x.rows,
              heads.heads, normed, all, D);
-      if (dq_weight) LAUNCH(add_partials_kernel, blocks_for(D, 128), 128, 0, stream(device), dq_weight.f32(), partial, parts, D);
-      if (dk_weight)
-        LAUNCH(add_partials_kernel, blocks_for(D, 128), 128, 0, stream(device), dk_weight.f32(), partial + parts * D, parts, D);
+      if (dq_weight) add_partials(device, dq_weight.f32(), partial, parts, D);
+      if (dk_weight) add_partials(device, dk_weight.f32(), partial + parts * D, parts, D);
     }
     LAUNCH(head_norm_backward_kernel<T>, blocks, kThreads, 0, stream(device), dqkv.as<T>(), x.as<T>(), inverse, q_weight.f32(),
            k_weight.f32(), x.rows, heads.heads, normed, all, D);

@@ -1,5 +1,6 @@
-// The GPU twin of rope.cpp: one thread per pair of columns of a query or key head; f32 or bf16 rows, angles in f32.
+// The GPU twin of rope.cpp: one thread per group of pairs of columns of a query or key head; f32 or bf16 rows, angles in f32.
 #include "../device/cuda.h"
+#include "cuda/vector.cuh"
 #include "kernels.h"
 
 namespace rectify::RECTIFY_TARGET {
@@ -8,17 +9,24 @@ namespace {
 
 constexpr int kThreads = 256;
 
-template <typename T, bool Inverse>
+/** `groups`: of N pairs of a head. */
+template <typename T, int N, bool Inverse>
 __global__ void __launch_bounds__(kThreads)
-    rope_kernel(T* qkv, const float* cos, const float* sin, const int32_t* position, int64_t rows, int64_t width, int turned, int half) {
-  const int64_t item = int64_t{blockIdx.x} * kThreads + threadIdx.x, per_row = int64_t{turned} * half;
+    rope_kernel(T* qkv, const float* cos, const float* sin, const int32_t* position, int64_t rows, int64_t width, int turned, int groups) {
+  const int64_t item = int64_t{blockIdx.x} * kThreads + threadIdx.x, per_row = int64_t{turned} * groups;
   if (item >= rows * per_row) return;
-  const int64_t row = item / per_row, rest = item - row * per_row, head = rest / half, i = rest - head * half;
-  T* x = qkv + row * width + head * 2 * half + i;
+  const int64_t row = item / per_row;
+  const int rest = static_cast<int>(item - row * per_row), head = rest / groups, i = (rest - head * groups) * N, half = groups * N;
+  T* x = qkv + row * width + int64_t{head} * 2 * half + i;
   const int64_t angle = int64_t{position[row]} * half + i;
-  const float a = to_float(x[0]), b = to_float(x[half]), c = cos[angle], s = Inverse ? -sin[angle] : sin[angle];
-  x[0] = from_float<T>(a * c - b * s);
-  x[half] = from_float<T>(b * c + a * s);
+  float a[N], b[N], c[N], s[N];
+  load(a, x), load(b, x + half), load(c, cos + angle), load(s, sin + angle);
+  for (int k = 0; k < N; k++) {
+    const float by = Inverse ? -s[k] : s[k], first = a[k];
+    a[k] = first * c[k] - b[k] * by;
+    b[k] = b[k] * c[k] + first * by;
+  }
+  store(x, a), store(x + half, b);
 }
 
 template <bool Inverse>
@@ -28,8 +36,11 @@ void rotate(Device& device, const Tensor& qkv, const Tensor& cos, const Tensor& 
   const int turned = heads.heads + heads.kv_heads, half = heads.head_dim / 2;
   by_type(qkv.dtype, name, [&](auto value) {
     using T = decltype(value);
-    LAUNCH((rope_kernel<T, Inverse>), blocks_for(qkv.rows * turned * half, kThreads), kThreads, 0, stream(device), qkv.as<T>(), cos.f32(),
-           sin.f32(), position, qkv.rows, qkv.cols, turned, half);
+    by_group<kGroup>(in_groups(kGroup, half, qkv, cos, sin) && qkv.cols % kGroup == 0, [&](auto n) {
+      const int groups = half / n.value;
+      LAUNCH((rope_kernel<T, n.value, Inverse>), blocks_for(qkv.rows * turned * groups, kThreads), kThreads, 0, stream(device),
+             qkv.as<T>(), cos.f32(), sin.f32(), position, qkv.rows, qkv.cols, turned, groups);
+    });
   });
 }
 

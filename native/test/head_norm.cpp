@@ -1,7 +1,7 @@
 // The norm of query and key heads against double loops; gradients against finite differences of those loops; the same bits
 // for any cut of the batch.
 #include "../kernels/kernels.h"
-#include "check.h"
+#include "bf16.h"
 
 using namespace rectify;
 using namespace rectify::test;
@@ -69,9 +69,34 @@ void test_shape(int64_t T, Heads heads, bool slopes) {
   }
 }
 
+void test_bf16(Device& device, size_t shift, Heads heads) {
+  const int64_t T = 21, W = heads.qkv(), D = heads.head_dim;
+  Random random(static_cast<uint64_t>(W));
+  auto q = random.normals(D), k = random.normals(D);
+  Narrow x(T, W, shift, random.normals(T * W)), y(T, W, shift), dy(T, W, shift, random.normals(T * W));
+  auto wide = x.values(), dwide = dy.values();
+  std::vector<float> expected(wide.size());
+  head_norm_forward(device, y.view(), x.view(), view(q, 1, D), view(k, 1, D), kEps, heads);
+  head_norm_forward(device, view(expected, T, W), view(wide, T, W), view(q, 1, D), view(k, 1, D), kEps, heads);
+  CHECK(y.holds(expected));
+  std::vector<float> dq(static_cast<size_t>(D), 1), dk = dq, dq_wide = dq, dk_wide = dq;
+  head_norm_backward(device, dy.view(), view(dq, 1, D), view(dk, 1, D), x.view(), view(q, 1, D), view(k, 1, D), kEps, heads);
+  head_norm_backward(device, view(dwide, T, W), view(dq_wide, 1, D), view(dk_wide, 1, D), view(wide, T, W), view(q, 1, D), view(k, 1, D),
+                     kEps, heads);
+  const auto own = dy.values();
+  for (size_t i = 0; i < own.size(); i++) CHECK_NEAR(own[i], dwide[i], 0x1.02p-8 * std::fabs(dwide[i]) + 1e-6);
+  for (size_t i = 0; i < dq.size(); i++) {
+    CHECK_NEAR(dq[i], dq_wide[i], 1e-5);
+    CHECK_NEAR(dk[i], dk_wide[i], 1e-5);
+  }
+}
+
 }  // namespace
 
 int main() {
+  on_gpus([](Device& device, size_t shift) {
+    for (const Heads& heads : {Heads{3, 1, 6}, Heads{2, 1, 64}, Heads{4, 2, 128}}) test_bf16(device, shift, heads);
+  });
   for (const Heads& heads : {Heads{2, 1, 2}, Heads{4, 2, 8}, Heads{1, 1, 16}, Heads{2, 1, 30}, Heads{2, 1, 80}})
     test_shape(3, heads, true);
   for (const Heads& heads : {Heads{8, 4, 8}, Heads{3, 1, 96}}) test_shape(200, heads, false);

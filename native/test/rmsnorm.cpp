@@ -1,6 +1,6 @@
 // rmsnorm against double loops; gradients against finite differences of those loops; the same bits for any cut of the batch.
 #include "../kernels/kernels.h"
-#include "check.h"
+#include "bf16.h"
 
 using namespace rectify;
 using namespace rectify::test;
@@ -60,9 +60,27 @@ void test_shape(int64_t T, int64_t C, bool slopes) {
   }
 }
 
+void test_bf16(Device& device, size_t shift, int64_t T, int64_t C) {
+  Random random(static_cast<uint64_t>(C));
+  auto x = random.normals(T * C), w = random.normals(C);
+  std::vector<float> y(x.size());
+  Narrow narrow(T, C, shift), dy(T, C, shift, random.normals(T * C));
+  rmsnorm_forward(device, narrow.view(), view(x, T, C), view(w, 1, C), kEps);
+  rmsnorm_forward(device, view(y, T, C), view(x, T, C), view(w, 1, C), kEps);
+  CHECK(narrow.holds(y));
+  auto wide = dy.values(), dx = random.normals(T * C), again = dx, dw = random.normals(C), dw_again = dw;
+  rmsnorm_backward(device, view(dx, T, C), view(dw, 1, C), dy.view(), view(x, T, C), view(w, 1, C), kEps);
+  rmsnorm_backward(device, view(again, T, C), view(dw_again, 1, C), view(wide, T, C), view(x, T, C), view(w, 1, C), kEps);
+  for (size_t i = 0; i < dx.size(); i++) CHECK_NEAR(dx[i], again[i], 1e-6);
+  for (size_t i = 0; i < dw.size(); i++) CHECK_NEAR(dw[i], dw_again[i], 1e-5);
+}
+
 }  // namespace
 
 int main() {
+  on_gpus([](Device& device, size_t shift) {
+    for (int64_t C : {3, 20, 64, 1100}) test_bf16(device, shift, 70, C);
+  });
   for (int64_t C : {1, 5, 16, 17, 64, 100}) test_shape(3, C, true);
   for (int64_t C : {64, 257}) test_shape(301, C, false);
   return finish("rmsnorm");

@@ -2,7 +2,7 @@
 #include <complex>
 
 #include "../kernels/kernels.h"
-#include "check.h"
+#include "bf16.h"
 
 using namespace rectify;
 using namespace rectify::test;
@@ -52,9 +52,34 @@ void test_shape(int64_t T, Heads heads) {
     }
 }
 
+void test_bf16(Device& device, size_t shift, Heads heads) {
+  const int64_t half = heads.head_dim / 2, W = heads.qkv(), T = 7, positions = 9;
+  Random random(static_cast<uint64_t>(W));
+  auto cos = random.normals(positions * half), sin = random.normals(positions * half);
+  const std::vector<int32_t> position{0, 8, 3, 3, 1, 7, 2};
+  for (const bool inverse : {false, true}) {
+    Narrow x(T, W, shift, random.normals(T * W));
+    auto wide = x.values();
+    const auto turn = [&](Tensor rows) {
+      (inverse ? rope_backward : rope_forward)(device, rows, view(cos, positions, half), view(sin, positions, half), position.data(),
+                                               heads);
+    };
+    turn(x.view()), turn(view(wide, T, W));
+    // Where two products cancel, rounding one of them or not shows.
+    const auto own = x.values();
+    double worst = 0;
+    for (size_t i = 0; i < own.size(); i++)
+      worst = std::max(worst, std::fabs(static_cast<double>(own[i] - wide[i])) - 0x1.02p-8 * std::fabs(wide[i]));
+    CHECK_NEAR(worst, 0, 1e-6);
+  }
+}
+
 }  // namespace
 
 int main() {
+  on_gpus([](Device& device, size_t shift) {
+    for (int D : {6, 16, 32, 64, 128}) test_bf16(device, shift, {3, 1, D});
+  });
   for (int D : {2, 6, 8, 16, 30, 32, 64, 80, 96, 128, 256}) test_shape(5, {4, 2, D});
   test_shape(400, {8, 4, 8});
   return finish("rope");

@@ -1,6 +1,6 @@
 // silu(gate) * up against double; gradients against finite differences; saturated gates; the same bits row by row.
 #include "../kernels/kernels.h"
-#include "check.h"
+#include "bf16.h"
 
 using namespace rectify;
 using namespace rectify::test;
@@ -49,9 +49,25 @@ void test_saturated() {
   }
 }
 
+void test_bf16(Device& device, size_t shift, int64_t T, int64_t F) {
+  Random random(static_cast<uint64_t>(F));
+  Narrow x(T, 2 * F, shift, random.normals(T * 2 * F, 2)), dy(T, F, shift, random.normals(T * F)), y(T, F, shift), dx(T, 2 * F, shift);
+  auto wide = x.values(), dwide = dy.values();
+  std::vector<float> expected(dwide.size()), dexpected(wide.size());
+  swiglu_forward(device, y.view(), x.view());
+  swiglu_forward(device, view(expected, T, F), view(wide, T, 2 * F));
+  CHECK(y.holds(expected));
+  swiglu_backward(device, dx.view(), dy.view(), x.view());
+  swiglu_backward(device, view(dexpected, T, 2 * F), view(dwide, T, F), view(wide, T, 2 * F));
+  CHECK(dx.holds(dexpected));
+}
+
 }  // namespace
 
 int main() {
+  on_gpus([](Device& device, size_t shift) {
+    for (int64_t F : {3, 8, 36, 520}) test_bf16(device, shift, 5, F);
+  });
   for (int64_t F : {1, 15, 16, 33, 192}) test_shape(7, F, 1);
   test_shape(3, 48, 20);
   test_shape(150, 192, 1);

@@ -59,13 +59,27 @@ static inline int threads_for(int64_t n, int most = 256) {
   return static_cast<int>(wanted < 32 ? 32 : wanted > most ? most : wanted);
 }
 
-/** out[c] += sum over the parts, in order, of partial[part][c]; c < columns. */
+constexpr int kPartialColumns = 32, kPartialLines = 8;
+
+/** Line y of a block adds the parts y, y + 8, ...; then the lines in order. */
 [[maybe_unused]] static __global__ void add_partials_kernel(float* out, const float* partial, int64_t parts, int64_t columns) {
-  const int64_t c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (c >= columns) return;
-  float sum = out[c];
-  for (int64_t part = 0; part < parts; part++) sum += partial[part * columns + c];
-  out[c] = sum;
+  __shared__ float sums[kPartialLines][kPartialColumns];
+  const int x = static_cast<int>(threadIdx.x) % kPartialColumns, y = static_cast<int>(threadIdx.x) / kPartialColumns;
+  const int64_t c = int64_t{blockIdx.x} * kPartialColumns + x;
+  float sum = 0;
+  if (c < columns)
+    for (int64_t part = y; part < parts; part += kPartialLines) sum += partial[part * columns + c];
+  sums[y][x] = sum;
+  __syncthreads();
+  if (y != 0 || c >= columns) return;
+  for (int line = 1; line < kPartialLines; line++) sum += sums[line][x];
+  out[c] += sum;
+}
+
+/** out[c] += sum over the parts of partial[part][c]; c < columns. */
+[[maybe_unused]] static void add_partials(Device& device, float* out, const float* partial, int64_t parts, int64_t columns) {
+  LAUNCH(add_partials_kernel, blocks_for(columns, kPartialColumns), kPartialColumns * kPartialLines, 0, stream(device), out, partial,
+         parts, columns);
 }
 
 }  // namespace rectify::RECTIFY_TARGET
