@@ -1,7 +1,8 @@
-// The GPU twin of sample_token.cpp: one block per row. The same processors in the same order and the same uniform number; what is
-// kept is decided by thresholds, so the logits stay as they are, and logp and entropy are token_logprob's to the bit. Masses are fixed-point integers of 2^-40 and the running sum is
-// taken over tiles, so the id equals the CPU's unless the uniform number, or a top-p or min-p limit, falls within rounding
-// (about 1e-6 of the total) of a boundary.
+// The GPU twin of sample_token.cpp: many blocks take a row's softmax by parts, then one block draws. The same processors in the same
+// order and the same uniform number; what is kept is decided by thresholds, so the logits stay as they are, and logp and entropy
+// are token_logprob's to the bit. Where all of a row is in, the parts' masses say which of them the draw falls into, and only that one
+// is looked at again. Masses of top-p are fixed-point integers of 2^-40 and running sums are taken over parts, so the id equals the
+// CPU's unless the uniform number, or a top-p or min-p limit, falls within rounding (about 1e-6 of the total) of a boundary.
 #include "../device/cuda.h"
 #include "cuda/reduce.cuh"
 #include "cuda/softmax_stats.cuh"
@@ -12,7 +13,8 @@ namespace rectify::RECTIFY_TARGET {
 
 namespace {
 
-constexpr int kMostTiles = 256, kDigits = 2048;
+constexpr int kThreads = 512, kMostTiles = 256, kDigits = 2048;
+static_assert(kMostParts <= kMostTiles);
 constexpr float kMassUnit = 1099511627776.0f;  // 2^40
 using Mass = unsigned long long;
 
@@ -34,7 +36,7 @@ struct Row {
   int64_t last_equal;   // of those equal to it, the last that is kept
 
   __device__ __forceinline__ float z(int64_t i) const {
-    const float v = logits[i] * scale;
+    const float v = scaled(logits[i], scale);
     if (!seen || !(seen[i / 32] >> (i % 32) & 1)) return v;
     return v > 0 ? v / penalty : v * penalty;
   }
@@ -75,14 +77,25 @@ __device__ Found find_descending(Digits& d, const Row& row, int64_t k, float p) 
     __syncthreads();
     for (int i = static_cast<int>(threadIdx.x); i < kDigits; i += static_cast<int>(blockDim.x)) d.count[i] = 0, d.mass[i] = 0;
     __syncthreads();
-    for (int64_t i = threadIdx.x; i < row.n; i += blockDim.x) {
-      const float v = row.z(i);
-      if (!(v > RECTIFY_NEVER)) continue;
-      const uint32_t bits = order_bits(v);
-      if (bits < row.least || (round > 0 && bits >> above != prefix)) continue;
-      const uint32_t digit = bits >> shift & (round == 2 ? 1023u : 2047u);
-      atomicAdd(&d.count[digit], 1u);
-      if (k == 0) atomicAdd(&d.mass[digit], static_cast<Mass>(expf(v - row.m) * kMassUnit));
+    // Most entries share a few digits: a warp adds up its own of each before it goes to shared memory.
+    for (int64_t first = int64_t{warp_index()} * kWarp; first < row.n; first += blockDim.x) {
+      const int64_t i = first + lane_index();
+      const float v = i < row.n ? row.z(i) : RECTIFY_NEVER;
+      const uint32_t bits = order_bits(v), digit = bits >> shift & (round == 2 ? 1023u : 2047u);
+      const bool in = v > RECTIFY_NEVER && bits >= row.least && (round == 0 || bits >> above == prefix);
+      const Mass mass = in && k == 0 ? static_cast<Mass>(expf(v - row.m) * kMassUnit) : 0;
+      for (unsigned left = __ballot_sync(kAllLanes, in); left != 0;) {
+        const int leader = __ffs(static_cast<int>(left)) - 1;
+        const uint32_t wanted = __shfl_sync(kAllLanes, digit, leader);
+        const bool same = in && digit == wanted;
+        const unsigned all = __ballot_sync(kAllLanes, same);
+        const Mass sum = k == 0 ? warp_sum(same ? mass : Mass{0}) : 0;
+        if (lane_index() == leader) {
+          atomicAdd(&d.count[digit], static_cast<unsigned>(__popc(all)));
+          if (k == 0) atomicAdd(&d.mass[digit], sum);
+        }
+        left &= ~all;
+      }
     }
     __syncthreads();
     if (threadIdx.x < 32) {
@@ -153,53 +166,70 @@ __device__ int64_t index_of_equal(int64_t* shared, const Row& row, uint32_t bits
 }
 
 struct Draw {
-  double tile[kMostTiles];
-  int64_t at;
+  double tile[kMostTiles], of_warp[kThreads / kWarp], before;
 };
 
-/** The first entry whose running sum of weights passes uniform * total. */
-__device__ int64_t draw(Draw& d, const Row& row, double uniform) {
-  const int64_t per = ((row.n + kMostTiles - 1) / kMostTiles + 31) / 32 * 32, tiles = (row.n + per - 1) / per;
-  const int lane = static_cast<int>(threadIdx.x) & 31, warps = static_cast<int>(blockDim.x) / 32;
-  for (int64_t tile = threadIdx.x >> 5; tile < tiles; tile += warps) {
-    double sum = 0;
-    for (int64_t i = tile * per + lane; i < min((tile + 1) * per, row.n); i += 32) sum += static_cast<double>(row.weight(i));
-    sum = warp_sum(sum);
-    if (lane == 0) d.tile[tile] = sum;
+struct Passed {
+  int64_t index;  // -1: nothing weighs
+  double before;  // the running sum up to there
+};
+
+/** By the block: the first i of [first, last) whose running sum of weight(i) passes `target`; the last that weighs anything should
+ *  rounding leave the sum short. */
+template <typename Weight>
+__device__ Passed first_past(Draw& d, int64_t first, int64_t last, double target, const Weight& weight) {
+  const int64_t per = (last - first + blockDim.x - 1) / blockDim.x, begin = first + threadIdx.x * per, end = min(begin + per, last);
+  double own = 0;
+  for (int64_t i = begin; i < end; i++) own += weight(i);
+  double upto = own;
+  for (unsigned by = 1; by < kWarp; by *= 2) {
+    const double below = __shfl_up_sync(kAllLanes, upto, by);
+    if (lane_index() >= static_cast<int>(by)) upto += below;
   }
   __syncthreads();
-  if (threadIdx.x < 32) {
-    double total = 0;
-    for (int64_t tile = 0; tile < tiles; tile++) total += d.tile[tile];
-    const double target = uniform * total;
-    double sum = 0;
-    int64_t chosen = 0, last = 0;
-    for (; chosen < tiles; chosen++) {
-      if (d.tile[chosen] == 0) continue;
-      last = chosen;
-      if (sum + d.tile[chosen] > target) break;
-      sum += d.tile[chosen];
-    }
-    if (chosen == tiles) sum -= d.tile[last];
-    int64_t at = -1;
-    for (int64_t first = last * per; at < 0 && first < min((last + 1) * per, row.n); first += 32) {
-      const int64_t i = first + lane;
-      const double weight = i < row.n ? static_cast<double>(row.weight(i)) : 0;
-      double upto = weight;
-      for (unsigned by = 1; by < 32; by *= 2) {
-        const double below = __shfl_up_sync(kAllLanes, upto, by);
-        if (lane >= static_cast<int>(by)) upto += below;
-      }
-      const unsigned passed = __ballot_sync(kAllLanes, weight > 0 && sum + upto > target);
-      const unsigned some = __ballot_sync(kAllLanes, weight > 0);
-      if (some && lane == 0) d.at = first + 31 - __clz(static_cast<int>(some));  // should rounding leave the sum short
-      if (passed) at = first + __ffs(static_cast<int>(passed)) - 1;
-      sum += __shfl_sync(kAllLanes, upto, 31);
-    }
-    if (at >= 0 && lane == 0) d.at = at;
-  }
+  if (lane_index() == kWarp - 1) d.of_warp[warp_index()] = upto;
   __syncthreads();
-  return d.at;
+  double sum = upto - own;
+  for (int warp = 0; warp < warp_index(); warp++) sum += d.of_warp[warp];
+  long long found = last, heaviest = -1;
+  double before = 0, before_heaviest = 0;
+  for (int64_t i = begin; i < end && found == last; i++) {
+    const double w = weight(i);
+    if (!(w > 0)) continue;
+    heaviest = i, before_heaviest = sum;
+    if (sum + w > target) found = i, before = sum;
+    sum += w;
+  }
+  const long long least = block_fold(found, static_cast<long long>(last), Smaller{});
+  const long long end_of_weights = block_fold(heaviest, -1ll, Larger{});
+  const long long index = least < last ? least : end_of_weights;
+  if (index >= 0 && (least < last ? found : heaviest) == index) d.before = least < last ? before : before_heaviest;
+  __syncthreads();
+  return {index, d.before};
+}
+
+/** The entry that the uniform number falls on. `parts`: those of the row's softmax, whose masses are at hand when all of the row is in. */
+__device__ int64_t draw(Draw& d, const Row& row, double uniform, const SoftmaxStats* parts, int64_t part_length) {
+  const int64_t per = parts ? part_length : ((row.n + kMostTiles - 1) / kMostTiles + 31) / 32 * 32, tiles = (row.n + per - 1) / per;
+  const int warps = static_cast<int>(blockDim.x) / kWarp;
+  double own = 0;
+  __syncthreads();
+  for (int64_t tile = parts ? threadIdx.x : warp_index(); tile < tiles; tile += parts ? blockDim.x : warps) {
+    double sum = 0;
+    if (parts) {
+      sum = static_cast<double>(parts[tile].s) * static_cast<double>(expf(parts[tile].m - row.m));
+    } else {
+      for (int64_t i = tile * per + lane_index(); i < min((tile + 1) * per, row.n); i += kWarp) sum += static_cast<double>(row.weight(i));
+      sum = warp_sum(sum);
+    }
+    if (parts || lane_index() == 0) d.tile[tile] = sum, own += sum;
+  }
+  const double target = uniform * block_sum(own);
+  const Passed tile = first_past(d, 0, tiles, target, [&](int64_t i) { return d.tile[i]; });
+  const int64_t first = tile.index < 0 ? 0 : tile.index * per;
+  const Passed entry = first_past(d, first, min(first + per, row.n), target - tile.before,
+                                  [&](int64_t i) { return static_cast<double>(row.weight(i)); });
+  return entry.index < 0 ? 0 : entry.index;
 }
 
 struct Shared {
@@ -208,16 +238,18 @@ struct Shared {
   int64_t index;
 };
 
-__global__ void __launch_bounds__(kSoftmaxThreads)
-    sample_token_kernel(int32_t* ids, float* logp, float* entropy, const float* logits, int64_t n, SampleConfig config, const int32_t* key,
-                        const int32_t* history_begin, const int32_t* history, uint32_t* seen) {
+/** stats [rows][parts]: of the row's softmax, each over part_length entries. */
+__global__ void __launch_bounds__(kThreads)
+    sample_token_kernel(int32_t* ids, float* logp, float* entropy, const float* logits, int64_t n, float scale, SampleConfig config,
+                        const int32_t* key, const int32_t* history_begin, const int32_t* history, uint32_t* seen, const SoftmaxStats* stats,
+                        int parts, int64_t part_length) {
   __shared__ Shared shared;
   const int64_t r = blockIdx.x, words = (n + 31) / 32;
   const float* line = logits + r * n;
-  const float scale = config.temperature == 0 ? 1 : 1 / config.temperature;
-  const SoftmaxResult result = softmax_row(line, n, scale);
+  stats += r * parts;
+  const SoftmaxResult result = fold_parts(stats, parts);
 
-  Row row = {line, nullptr, n, scale, config.repetition_penalty, 0, config.temperature == 0 ? 0.0f : config.min_p, 0, n};
+  Row row = {line, nullptr, n, scale, config.repetition_penalty, result.m, config.temperature == 0 ? 0.0f : config.min_p, 0, n};
   if (seen) {
     seen += r * words;
     for (int64_t i = threadIdx.x; i < words; i += blockDim.x) seen[i] = 0;
@@ -228,14 +260,15 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
     }
     __syncthreads();
     row.seen = seen;
+    float m = RECTIFY_NEVER;
+    for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
+      const float v = row.z(i);
+      m = v > m ? v : m;
+    }
+    row.m = block_fold(m, RECTIFY_NEVER, Larger{});
   }
-  float m = RECTIFY_NEVER;
-  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-    const float v = row.z(i);
-    m = v > m ? v : m;
-  }
-  row.m = m = block_fold(m, RECTIFY_NEVER, Larger{});
 
+  const float m = row.m;
   int64_t id = 0;
   if (config.temperature == 0 || !(m > RECTIFY_NEVER && m < -RECTIFY_NEVER)) {
     long long first = n;
@@ -252,11 +285,13 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
     }
     const PhiloxWords counter{{static_cast<uint32_t>(key[3 * r + 2]), static_cast<uint32_t>(key[3 * r + 1]),
                                static_cast<uint32_t>(key[3 * r]), static_cast<uint32_t>(config.step)}};
-    id = draw(shared.draw, row, philox_uniform(counter, config.seed));
+    // A NaN's part has no mass to go by.
+    const bool whole = !seen && row.least == 0 && row.min_p == 0 && result.lse == result.lse;
+    id = draw(shared.draw, row, philox_uniform(counter, config.seed), whole ? stats : nullptr, part_length);
   }
   if (threadIdx.x != 0) return;
   ids[r] = static_cast<int32_t>(id);
-  logp[r] = line[id] * scale - result.lse;
+  logp[r] = scaled(line[id], scale) - result.lse;
   entropy[r] = result.entropy;
 }
 
@@ -264,12 +299,16 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
 
 void sample_token(Device& device, Tensor ids, Tensor logp, Tensor entropy, Tensor logits, SampleConfig config,
                   const int32_t* key, const int32_t* history_begin, const int32_t* history) {
-  const int64_t n = logits.cols;
-  uint32_t* seen = nullptr;
-  if (config.repetition_penalty != 1 && history_begin)
-    seen = static_cast<uint32_t*>(workspace(device, static_cast<size_t>(logits.rows * ((n + 31) / 32)) * sizeof(uint32_t)));
-  LAUNCH(sample_token_kernel, logits.rows, kSoftmaxThreads, 0, stream(device), ids.i32(), logp.f32(), entropy.f32(),
-         logits.f32(), n, config, key, history_begin, history, seen);
+  const int64_t n = logits.cols, parts = part_count(n);
+  const float scale = config.temperature == 0 ? 1 : 1 / config.temperature;
+  const bool penalty = config.repetition_penalty != 1 && history_begin;
+  const size_t of_parts = static_cast<size_t>(logits.rows * parts) * sizeof(SoftmaxStats);
+  const size_t of_seen = penalty ? static_cast<size_t>(logits.rows * ((n + 31) / 32)) * sizeof(uint32_t) : 0;
+  auto* stats = static_cast<SoftmaxStats*>(workspace(device, of_parts + of_seen));
+  auto* seen = penalty ? reinterpret_cast<uint32_t*>(stats + logits.rows * parts) : nullptr;
+  softmax_parts(device, stats, logits.f32(), logits.rows, n, scale);
+  LAUNCH(sample_token_kernel, logits.rows, kThreads, 0, stream(device), ids.i32(), logp.f32(), entropy.f32(), logits.f32(), n, scale,
+         config, key, history_begin, history, seen, stats, parts, part_length(n));
 }
 
 }  // namespace rectify::RECTIFY_TARGET

@@ -6,6 +6,7 @@
 // them into their gradient (bf16 beside bf16 weights), two matmuls. Chunks are whole tensor-core steps, so no result depends on
 // where they are cut. A row with a NaN or infinite logit has NaN results; other rows do not notice (dW does).
 #include "cuda/softmax_stats.cuh"
+#include "cuda/vector.cuh"
 #include "kernels.h"
 
 namespace rectify::RECTIFY_TARGET {
@@ -17,6 +18,7 @@ constexpr int64_t kHeadBytes = int64_t{1} << 20;  // several chunks in the tests
 #else
 constexpr int64_t kHeadBytes = int64_t{1} << 30;
 #endif
+constexpr int kHeadThreads = 128, kRowThreads = 512;
 /** A chunk's rows are a multiple of this, unless it is all of them: whole tiles of the matmuls. */
 constexpr int64_t kChunkStep = 128;
 
@@ -41,21 +43,32 @@ struct HeadRows {
   float *logp, *lse, *entropy, *best, *of_target;
 };
 
-__global__ void __launch_bounds__(kSoftmaxThreads) head_statistics(HeadRows h, const float* logits) {
-  const int64_t r = h.first + blockIdx.x;
-  const float* line = logits + int64_t{blockIdx.x} * h.vocabulary;
-  const SoftmaxResult result = softmax_row(line, h.vocabulary, h.scale);
-  for (int32_t i = h.pair_begin[r] + static_cast<int32_t>(threadIdx.x); i < h.pair_begin[r + 1]; i += kSoftmaxThreads)
-    h.logp[i] = line[h.target[i]] * h.scale - result.lse;
-  if (threadIdx.x != 0) return;
+/** A warp per row. */
+__global__ void __launch_bounds__(kHeadThreads)
+    head_statistics(HeadRows h, const float* logits, const SoftmaxStats* stats, int parts, int64_t count) {
+  const int64_t row = int64_t{blockIdx.x} * (kHeadThreads / kWarp) + warp_index(), r = h.first + row;
+  if (row >= count) return;
+  const float* line = logits + row * h.vocabulary;
+  const SoftmaxResult result = fold_parts(stats + row * parts, parts);
+  for (int32_t i = h.pair_begin[r] + lane_index(); i < h.pair_begin[r + 1]; i += kWarp)
+    h.logp[i] = scaled(line[h.target[i]], h.scale) - result.lse;
+  if (lane_index() != 0) return;
   if (h.lse) h.lse[r] = result.lse;
   if (h.entropy) h.entropy[r] = result.entropy;
-  if (h.best) h.best[r] = result.best;
+  if (h.best) h.best[r] = result.best();
+}
+
+/** Up to four values from v on. */
+template <typename T>
+__device__ __forceinline__ void put(T* out, int64_t v, int64_t count, const float (&values)[kSoftmaxWidth]) {
+  const bool aligned = reinterpret_cast<uintptr_t>(out + v) % (kSoftmaxWidth * sizeof(T)) == 0;
+  if (aligned && v + kSoftmaxWidth <= count) return store(out + v, values);
+  for (int k = 0; k < kSoftmaxWidth && v + k < count; k++) out[v + k] = from_float<T>(values[k]);
 }
 
 /** dz of one row; `dz` may be where the logits are. */
 template <typename T>
-__global__ void __launch_bounds__(kSoftmaxThreads)
+__global__ void __launch_bounds__(kRowThreads)
     head_gradient(HeadRows h, T* dz, const float* logits, const float* dlogp, const float* dentropy) {
   const int64_t r = h.first + blockIdx.x, V = h.vocabulary;
   const float* line = logits + int64_t{blockIdx.x} * V;
@@ -66,7 +79,8 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
   for (int32_t i = first; i < last; i++) sum += dlogp[i], none = none && dlogp[i] == 0;
   const float through_entropy = dentropy ? dentropy[r] : 0;
   if (none && through_entropy == 0) {
-    for (int64_t v = threadIdx.x; v < V; v += kSoftmaxThreads) out[v] = from_float<T>(0);
+    const float zeros[kSoftmaxWidth] = {};
+    for (int64_t v = int64_t{threadIdx.x} * kSoftmaxWidth; v < V; v += kRowThreads * kSoftmaxWidth) put(out, v, V, zeros);
     return;
   }
   const float lse = h.lse[r], b = -through_entropy * h.scale;
@@ -75,21 +89,23 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
 
   // The targets' values are computed before the line is overwritten; a token that several pairs ask for belongs to the first.
   const auto for_targets = [&](const auto& body) {
-    for (int32_t i = first + static_cast<int32_t>(threadIdx.x); i < last; i += kSoftmaxThreads) {
+    for (int32_t i = first + static_cast<int32_t>(threadIdx.x); i < last; i += kRowThreads) {
       bool owner = true;
       for (int32_t j = first; owner && j < i; j++) owner = h.target[j] != h.target[i];
       if (owner) body(i, h.target[i]);
     }
   };
   for_targets([&](int32_t i, int32_t target) {
-    float value = gradient(line[target] * h.scale);
+    float value = gradient(scaled(line[target], h.scale));
     for (int32_t j = i; j < last; j++)
       if (h.target[j] == target) value += dlogp[j] * h.scale;
     h.of_target[i] = value;
   });
   __syncthreads();
-  for_own_logits(line, V, h.scale, [&](int64_t v, const float (&z)[kSoftmaxWidth]) {
-    for (int k = 0; k < kSoftmaxWidth && v + k < V; k++) out[v + k] = from_float<T>(gradient(z[k]));
+  for_own_logits(line, 0, V, h.scale, [&](int64_t v, const float (&z)[kSoftmaxWidth]) {
+    float own[kSoftmaxWidth];
+    for (int k = 0; k < kSoftmaxWidth; k++) own[k] = gradient(z[k]);
+    put(out, v, V, own);
   });
   __syncthreads();
   for_targets([&](int32_t i, int32_t target) { out[target] = from_float<T>(h.of_target[i]); });
@@ -106,6 +122,7 @@ struct Head {
   float* logits = nullptr;   // [chunk, V]
   Tensor dz{};               // [chunk, V] in the type that the matmuls read; the logits' own place in f32
   float* own = nullptr;      // lse, entropy, dlogp where the caller keeps none
+  SoftmaxStats* stats = nullptr;  // [chunk, parts]
 
   Head(Device& device, const Tensor& hidden, const Panels& weight, const TokenPairs& pairs, float temperature, bool gradient)
       : device(device), hidden(hidden), weight(weight), temperature(temperature) {
@@ -114,11 +131,13 @@ struct Head {
     const int64_t fitting = kHeadBytes / (V * (narrow ? 6 : 4)) / kChunkStep * kChunkStep;
     chunk = fitting < kChunkStep ? kChunkStep : fitting;
     if (chunk > R) chunk = R;
-    const auto size = static_cast<size_t>(chunk * V), logit_bytes = size * sizeof(float);
+    const auto size = static_cast<size_t>(chunk * V), logit_bytes = (size * sizeof(float) + 255) / 256 * 256;
     logits = static_cast<float*>(workspace(device, logit_bytes + (narrow ? size * sizeof(bf16) : 0), kLogitsSlot));
     dz = {logits, chunk, V, Dtype::f32};
     if (narrow) dz = {reinterpret_cast<char*>(logits) + logit_bytes, chunk, V, Dtype::bf16};
-    own = static_cast<float*>(workspace(device, static_cast<size_t>(3 * R + 1 + 2 * pairs.count) * sizeof(float), kHeadSlot));
+    const auto of_rows = static_cast<size_t>(3 * R + 1 + 2 * pairs.count), of_parts = static_cast<size_t>(chunk * part_count(V));
+    own = static_cast<float*>(workspace(device, of_rows * sizeof(float) + of_parts * sizeof(SoftmaxStats), kHeadSlot));
+    stats = reinterpret_cast<SoftmaxStats*>(own + of_rows);
     rows.of_target = own + 2 * R + pairs.count;
     auto* pair_begin = reinterpret_cast<int32_t*>(rows.of_target + pairs.count);
     constexpr int threads = 256;
@@ -139,13 +158,15 @@ struct Head {
     RECTIFY_TARGET::matmul(device, {logits, count, weight.n, Dtype::f32}, hidden.slice(row, count), weight, {}, false);
   }
   void compute_statistics(int64_t count) const {
-    LAUNCH(head_statistics, count, kSoftmaxThreads, 0, stream(device), rows, logits);
+    softmax_parts(device, stats, logits, count, rows.vocabulary, rows.scale);
+    LAUNCH(head_statistics, blocks_for(count, kHeadThreads / kWarp), kHeadThreads, 0, stream(device), rows, logits, stats,
+           part_count(rows.vocabulary), count);
   }
   void compute_gradients(int64_t row, int64_t count, const Tensor& dhidden, const Tensor& dweight, const float* dlogp,
                          const float* dentropy) const {
     by_type(dz.dtype, "token_logprob", [&](auto value) {
       using T = decltype(value);
-      LAUNCH(head_gradient<T>, count, kSoftmaxThreads, 0, stream(device), rows, dz.as<T>(), logits, dlogp, dentropy);
+      LAUNCH(head_gradient<T>, count, kRowThreads, 0, stream(device), rows, dz.as<T>(), logits, dlogp, dentropy);
     });
     const Tensor gradient = dz.slice(0, count);
     RECTIFY_TARGET::matmul_dx(device, dhidden.slice(row, count), gradient, weight, false);
