@@ -57,37 +57,35 @@ __global__ void append_rows(C* pages, int64_t page_values, const Q* qkv, ForestV
 }
 
 /** A thread per query: any type, any head_dim. Its scaled query and its sums lie in shared memory, [D][threads] each. */
-constexpr int kPlainThreads = 64;
-
 template <typename T>
-__global__ void __launch_bounds__(kPlainThreads) attention_plain(Forward f) {
+__global__ void __launch_bounds__(2 * kWarp) attention_plain(Forward f) {
   DYNAMIC_SHARED(float, shared);
   const AttentionShape& s = f.shape;
-  const int D = s.head_dim, kv_head = static_cast<int>(blockIdx.y);
-  const int64_t query = int64_t{blockIdx.x} * kPlainThreads + threadIdx.x, row = query / s.group, head = s.head(query, kv_head);
+  const int D = s.head_dim, kv_head = static_cast<int>(blockIdx.y), threads = static_cast<int>(blockDim.x);
+  const int64_t query = int64_t{blockIdx.x} * threads + threadIdx.x, row = s.row(query), head = s.head(query, kv_head);
   if (row >= f.forest.rows) return;
-  float *q = shared + threadIdx.x, *sum = q + D * kPlainThreads;
+  float *q = shared + threadIdx.x, *sum = q + D * threads;
   const T* from = static_cast<const T*>(f.qkv) + row * s.width() + head * D;
-  for (int d = 0; d < D; d++) q[d * kPlainThreads] = to_float(from[d]) * s.scale, sum[d * kPlainThreads] = 0;
+  for (int d = 0; d < D; d++) q[d * threads] = to_float(from[d]) * s.scale, sum[d * threads] = 0;
   float m = -INFINITY, total = 0;
   const int32_t segment = f.forest.segment[row], length = f.forest.position[row] + 1;
   for (int32_t j = 0; j < length; j++) {
     const T* k = f.key<T>(f.slot(segment, j), kv_head);
     const T* v = k + f.value_offset();
     float x = 0;
-    for (int d = 0; d < D; d++) x = fmaf(q[d * kPlainThreads], to_float(k[d]), x);
+    for (int d = 0; d < D; d++) x = fmaf(q[d * threads], to_float(k[d]), x);
     if (x > m) {
       const float keep = expf(m - x);
       total *= keep;
-      for (int d = 0; d < D; d++) sum[d * kPlainThreads] *= keep;
+      for (int d = 0; d < D; d++) sum[d * threads] *= keep;
       m = x;
     }
     const float p = expf(x - m);
     total += p;
-    for (int d = 0; d < D; d++) sum[d * kPlainThreads] = fmaf(p, to_float(v[d]), sum[d * kPlainThreads]);
+    for (int d = 0; d < D; d++) sum[d * threads] = fmaf(p, to_float(v[d]), sum[d * threads]);
   }
   T* to = static_cast<T*>(f.out) + row * s.q_width() + head * D;
-  for (int d = 0; d < D; d++) to[d] = from_float<T>(sum[d * kPlainThreads] / total);
+  for (int d = 0; d < D; d++) to[d] = from_float<T>(sum[d * threads] / total);
   if (f.lse) f.lse[row * s.heads + head] = m + logf(total);
 }
 
@@ -96,11 +94,13 @@ constexpr int kThreads = 128, kLongTile = 64, kShortTile = 16, kStages = 2;
 
 template <int D, int queries>
 struct ForwardTile {
-  static constexpr int keys = D <= 128 ? 64 : 32;  // of one block
-  using Queries = RowTile<queries, D>;
-  using Keys = RowTile<keys, D>;
+  static constexpr int keys = D <= 128 ? 64 : 16;  // of one block
+  static constexpr int blocks = D <= 64 ? 3 : 2;             // of one multiprocessor
+  using Queries = RowTile<queries, D, kThreads>;
+  using Keys = RowTile<keys, D, kThreads>;
   static constexpr size_t bytes =
       (Queries::values + 2 * kStages * Keys::values) * sizeof(uint16_t) + (kSplit + 2 * queries) * sizeof(int32_t);
+  static_assert(bytes <= kMostShared);
 };
 
 /** m and the sum of p of the splits before one, and with it; weights of the two sums of values. */
@@ -109,7 +109,7 @@ struct Merge {
   float keep, add;
   __device__ Merge(float2 before, float2 split) {
     const float m = fmaxf(before.x, split.x);
-    keep = exp2f(before.x - m), add = exp2f(split.x - m);
+    keep = exp2_fast(before.x - m), add = exp2_fast(split.x - m);
     softmax = make_float2(m, fmaf(split.y, add, __fmul_rn(before.y, keep)));
   }
   __device__ float operator()(float before, float split) const { return fmaf(split, add, __fmul_rn(before, keep)); }
@@ -117,30 +117,32 @@ struct Merge {
 
 __device__ inline float natural_lse(float2 softmax) { return (softmax.x + log2f(softmax.y)) * kLn2; }
 
-/** Scores become p, one of the thread's two rows at a time; what was summed before is scaled to the new maximum. */
-template <int keys, int values>
+/** Scores become p, one of the thread's two rows at a time; what was summed before is scaled to the new maximum. `masked`: keys
+ *  from `length` on are not seen. */
+template <bool masked, int keys, int values>
 __device__ inline void online_softmax(float (&x)[keys][4], float (&sums)[values][4], float2& softmax, int half, int32_t from, int32_t length,
                                       float to_log2) {
   const int t = lane_index() % 4;
-  float top = softmax.x;
+  float top = -INFINITY;
 #pragma unroll
   for (int n = 0; n < keys; n++)
 #pragma unroll
     for (int e = 0; e < 2; e++) {
       float& score = x[n][half * 2 + e];
-      score = from + n * kMmaN + 2 * t + e < length ? score * to_log2 : -INFINITY;
+      if (masked && from + n * kMmaN + 2 * t + e >= length) score = -INFINITY;
       top = fmaxf(top, score);
     }
   top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 1));
   top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 2));
-  const float m = top == -INFINITY ? 0 : top, keep = exp2f(softmax.x - m);
+  top = fmaxf(softmax.x, __fmul_rn(top, to_log2));
+  const float m = top == -INFINITY ? 0 : top, keep = exp2_fast(softmax.x - m);
   float sum = __fmul_rn(softmax.y, keep);
 #pragma unroll
   for (int n = 0; n < keys; n++)
 #pragma unroll
     for (int e = 0; e < 2; e++) {
       float& p = x[n][half * 2 + e];
-      p = exp2f(p - m);
+      p = exp2_fast(fmaf(p, to_log2, -m));
       sum += p;
     }
   softmax = make_float2(top, sum);
@@ -152,7 +154,7 @@ __device__ inline void online_softmax(float (&x)[keys][4], float (&sums)[values]
 
 /** `taken` queries per tile: all of it, or one row's. `splits` > 1: block z takes split z of every path and leaves its sums in `part`. */
 template <int D, int queries>
-__global__ void __launch_bounds__(kThreads) attention_bf16(Forward f, int taken, int splits) {
+__global__ void __launch_bounds__(kThreads, (ForwardTile<D, queries>::blocks)) attention_bf16(Forward f, int taken, int splits) {
   using Tile = ForwardTile<D, queries>;
   using Keys = typename Tile::Keys;
   using Queries = typename Tile::Queries;
@@ -170,13 +172,13 @@ __global__ void __launch_bounds__(kThreads) attention_bf16(Forward f, int taken,
   const bool alone = splits > 1;
 
   for (int i = thread; i < queries; i += kThreads) {
-    const int64_t row = (first + i) / s.group;
+    const int64_t row = s.row(first + i);
     length_of[i] = first + i < end_query ? f.forest.position[row] + 1 : 0;
     segment_of[i] = first + i < end_query ? f.forest.segment[row] : -1;
   }
-  Queries::fetch(q_tile, thread, kThreads, qkv, [&](int i) -> const uint16_t* {
+  Queries::fetch(q_tile, thread, qkv, [&](int i) -> const uint16_t* {
     const int64_t query = first + i;
-    return query < end_query ? qkv + query / s.group * s.width() + s.head(query, kv_head) * D : nullptr;
+    return query < end_query ? qkv + s.row(query) * s.width() + s.head(query, kv_head) * D : nullptr;
   });
   copies_commit();
   copies_wait<0>();
@@ -187,9 +189,12 @@ __global__ void __launch_bounds__(kThreads) attention_bf16(Forward f, int taken,
     const int32_t segment = segment_of[begin];
     for (end = begin + 1; end < queries && segment_of[end] == segment;) end++;
     int32_t longest = 0, warp_longest = 0, length[2] = {0, 0};  // of the run, of the warp's rows in it, of the thread's two
+    int32_t warp_shortest = begin <= warp * kMmaM && end >= (warp + 1) * kMmaM ? INT32_MAX : 0;
     for (int i = begin; i < end; i++) {
       longest = max(longest, length_of[i]);
-      if (i / kMmaM == warp) warp_longest = max(warp_longest, length_of[i]);
+      if (i / kMmaM != warp) continue;
+      warp_longest = max(warp_longest, length_of[i]);
+      warp_shortest = min(warp_shortest, length_of[i]);
     }
     const int own = warp * kMmaM + lane_index() / 4;
 #pragma unroll
@@ -204,7 +209,7 @@ __global__ void __launch_bounds__(kThreads) attention_bf16(Forward f, int taken,
       __syncthreads();
       const auto fetch = [&](int32_t from, uint16_t* tile) {
         for (int value = 0; value < 2; value++)
-          Keys::fetch(tile + value * Keys::values, thread, kThreads, qkv, [&](int i) -> const uint16_t* {
+          Keys::fetch(tile + value * Keys::values, thread, qkv, [&](int i) -> const uint16_t* {
             if (from + i >= stop) return nullptr;
             return f.key<uint16_t>(slots[from + i - start], kv_head) + value * f.value_offset();
           });
@@ -224,8 +229,13 @@ __global__ void __launch_bounds__(kThreads) attention_bf16(Forward f, int taken,
           const uint16_t* k_tile = kv_tiles + stage * 2 * Keys::values;
           float x[Tile::keys / kMmaN][4];
           multiply_rows<D, Tile::keys>(x, q_tile + warp * kMmaM * Queries::stride, k_tile);
+          if (from + Tile::keys <= warp_shortest) {
 #pragma unroll
-          for (int half = 0; half < 2; half++) online_softmax(x, sums, softmax[half], half, from, length[half], to_log2);
+            for (int half = 0; half < 2; half++) online_softmax<false>(x, sums, softmax[half], half, from, length[half], to_log2);
+          } else {
+#pragma unroll
+            for (int half = 0; half < 2; half++) online_softmax<true>(x, sums, softmax[half], half, from, length[half], to_log2);
+          }
           accumulate_rows<D, Tile::keys>(sums, x, k_tile + Keys::values);
         }
         __syncthreads();
@@ -239,12 +249,11 @@ __global__ void __launch_bounds__(kThreads) attention_bf16(Forward f, int taken,
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         if (start >= length[half]) continue;
-        const int64_t query = first + own + half * 8, row = query / s.group, id = row * s.heads + s.head(query, kv_head);
+        const int64_t query = first + own + half * 8, row = s.row(query), id = row * s.heads + s.head(query, kv_head);
         const int64_t at = alone ? split * f.forest.rows * s.heads + id : id;
         const bool merges = !alone && split > 0, last = !alone && length[half] <= start + kSplit;
         const Merge merge(merges ? before[half] : softmax[half], softmax[half]);
         before[half] = merges ? merge.softmax : softmax[half];
-        uint16_t* out = static_cast<uint16_t*>(f.out) + id * D;
         float* part = f.part + at * D;
         const float inverse = 1 / before[half].y;
 #pragma unroll
@@ -252,8 +261,8 @@ __global__ void __launch_bounds__(kThreads) attention_bf16(Forward f, int taken,
           const int d = n * kMmaN + 2 * t;
           float left = sums[n][half * 2], right = sums[n][half * 2 + 1];
           if (merges) left = merge(part[d], left), right = merge(part[d + 1], right);
-          if (last) *reinterpret_cast<uint32_t*>(out + d) = pack_bf16(left * inverse, right * inverse);
-          else part[d] = left, part[d + 1] = right;
+          if (last) store_pair(f.out, Dtype::bf16, id * D + d, left * inverse, right * inverse);
+          else store_pair(part, Dtype::f32, d, left, right);
         }
         if (t != 0) continue;
         if (last && f.lse) f.lse[id] = natural_lse(before[half]);
@@ -325,6 +334,7 @@ void attention_forward(Device& device, Tensor out, Tensor lse, Tensor qkv, KvCac
                        Heads heads) {
   check(cache, qkv, heads, "attention_forward");
   const AttentionShape shape(heads);
+  if (!shape.takes(forest.rows)) throw std::runtime_error("attention_forward: expected fewer rows in one batch");
   const Forward f{qkv.data, out.data, lse.f32(), layer_pages(cache, layer), cache.page_values(), forest, shape, nullptr, nullptr};
   if (qkv.dtype == Dtype::bf16 && has_tiles(heads.head_dim) && can_copy(qkv.data) && can_copy(cache.data)) {
     by_head_dim(heads.head_dim, [&](auto D) {
@@ -334,10 +344,11 @@ void attention_forward(Device& device, Tensor out, Tensor lse, Tensor qkv, KvCac
     });
     return;
   }
-  const dim3 grid(blocks_for(forest.rows * shape.group, kPlainThreads), static_cast<unsigned>(heads.kv_heads));
-  const size_t bytes = size_t{2} * static_cast<size_t>(heads.head_dim) * kPlainThreads * sizeof(float);
+  const int threads = plain_threads(heads.head_dim, 2);
+  const dim3 grid(blocks_for(forest.rows * shape.group, threads), static_cast<unsigned>(heads.kv_heads));
+  const size_t bytes = static_cast<size_t>(2 * heads.head_dim * threads) * sizeof(float);
   by_type(qkv.dtype, "attention_forward", [&](auto value) {
-    LAUNCH(attention_plain<decltype(value)>, grid, kPlainThreads, bytes, stream(device), f);
+    LAUNCH(attention_plain<decltype(value)>, grid, threads, bytes, stream(device), f);
   });
 }
 

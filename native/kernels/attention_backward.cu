@@ -69,8 +69,6 @@ __global__ void __launch_bounds__(kDeltaThreads) find_delta(Backward b) {
 }
 
 /** Any type, any head_dim: a thread per query, then a thread per key. */
-constexpr int kPlainThreads = 64;
-
 template <typename T>
 __device__ inline float dot(const T* a, const T* b, int D) {
   float sum = 0;
@@ -89,36 +87,37 @@ __device__ inline Weights weights(const Backward& b, const T* q, const T* k, con
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kPlainThreads) queries_plain(Backward b) {
+__global__ void __launch_bounds__(2 * kWarp) queries_plain(Backward b) {
   DYNAMIC_SHARED(float, shared);
   const AttentionShape& s = b.shape;
-  const int D = s.head_dim, kv_head = static_cast<int>(blockIdx.y);
-  const int64_t query = int64_t{blockIdx.x} * kPlainThreads + threadIdx.x, row = query / s.group, head = s.head(query, kv_head);
+  const int D = s.head_dim, kv_head = static_cast<int>(blockIdx.y), threads = static_cast<int>(blockDim.x);
+  const int64_t query = int64_t{blockIdx.x} * threads + threadIdx.x, row = s.row(query), head = s.head(query, kv_head);
   if (row >= b.forest.rows) return;
   const auto* qkv = static_cast<const T*>(b.qkv);
   const T *q = qkv + row * s.width() + head * D, *dout = static_cast<const T*>(b.dout) + row * s.q_width() + head * D;
   float* dq = shared + threadIdx.x;
-  for (int d = 0; d < D; d++) dq[d * kPlainThreads] = 0;
+  for (int d = 0; d < D; d++) dq[d * threads] = 0;
   const int32_t segment = b.forest.segment[row], length = b.forest.position[row] + 1;
   for (int32_t j = 0; j < length; j++) {
     const T* k = qkv + b.row_at(segment, j) * s.width() + s.q_width() + int64_t{kv_head} * D;
     const Weights w = weights(b, q, k, k + s.kv_width(), dout, row * s.heads + head);
-    for (int d = 0; d < D; d++) dq[d * kPlainThreads] = fmaf(w.ds, to_float(k[d]), dq[d * kPlainThreads]);
+    for (int d = 0; d < D; d++) dq[d * threads] = fmaf(w.ds, to_float(k[d]), dq[d * threads]);
   }
-  for (int d = 0; d < D; d++) b.store(row * s.width() + head * D + d, dq[d * kPlainThreads] * s.scale);
+  for (int d = 0; d < D; d++) b.store(row * s.width() + head * D + d, dq[d * threads] * s.scale);
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kPlainThreads) keys_plain(Backward b) {
+__global__ void __launch_bounds__(2 * kWarp) keys_plain(Backward b) {
   DYNAMIC_SHARED(float, shared);
   const AttentionShape& s = b.shape;
   const int D = s.head_dim, kv_head = static_cast<int>(blockIdx.y), part = static_cast<int>(blockIdx.z);
-  const int64_t key = int64_t{blockIdx.x} * kPlainThreads + threadIdx.x;
+  const auto threads = static_cast<int>(blockDim.x);
+  const int64_t key = int64_t{blockIdx.x} * threads + threadIdx.x;
   if (key >= b.forest.rows) return;
   const auto* qkv = static_cast<const T*>(b.qkv);
   const T *k = qkv + key * s.width() + s.q_width() + int64_t{kv_head} * D, *v = k + s.kv_width();
-  float *dk = shared + threadIdx.x, *dv = dk + D * kPlainThreads;
-  for (int d = 0; d < 2 * D; d++) dk[d * kPlainThreads] = 0;
+  float *dk = shared + threadIdx.x, *dv = dk + D * threads;
+  for (int d = 0; d < 2 * D; d++) dk[d * threads] = 0;
   const int32_t segment = b.forest.segment[key], index = static_cast<int32_t>(key - b.forest.row_begin[segment]);
   const int64_t begin = max(int64_t{b.forest.row_begin[b.first_reader[segment]]}, b.end_of_part(part - 1));
   const int64_t end = min(int64_t{b.forest.row_begin[b.last_reader[segment] + 1]}, b.end_of_part(part));
@@ -128,13 +127,13 @@ __global__ void __launch_bounds__(kPlainThreads) keys_plain(Backward b) {
       const T *q = qkv + row * s.width() + head * D, *dout = static_cast<const T*>(b.dout) + row * s.q_width() + head * D;
       const Weights w = weights(b, q, k, v, dout, row * s.heads + head);
       for (int d = 0; d < D; d++) {
-        dk[d * kPlainThreads] = fmaf(w.ds, to_float(q[d]), dk[d * kPlainThreads]);
-        dv[d * kPlainThreads] = fmaf(w.p, to_float(dout[d]), dv[d * kPlainThreads]);
+        dk[d * threads] = fmaf(w.ds, to_float(q[d]), dk[d * threads]);
+        dv[d * threads] = fmaf(w.p, to_float(dout[d]), dv[d * threads]);
       }
     }
   }
   float* to = b.sums(part, key, kv_head);
-  for (int d = 0; d < 2 * D; d++) to[d] = dk[d * kPlainThreads] * (d < D ? s.scale : 1);
+  for (int d = 0; d < 2 * D; d++) to[d] = dk[d * threads] * (d < D ? s.scale : 1);
 }
 
 /** dk and dv: the parts in order. */
@@ -149,9 +148,9 @@ __global__ void add_parts(Backward b) {
   }
 }
 
-/** Tensor cores: four warps of 16 queries (or keys), blocks of `others` keys (or queries) two stages deep, places of kPlaces
- *  of them found at a time. Many rows may read one prompt: its gradient is cut into parts of at least kPartRows of them. */
-constexpr int kThreads = 128, kTile = 64, kStages = 2;
+/** Tensor cores: a warp for every 16 queries (or keys), blocks of keys (or queries) two stages deep, places of kPlaces of
+ *  them found at a time. Many rows may read one prompt: its gradient is cut into parts of at least kPartRows of them. */
+constexpr int kThreads = 128, kStages = 2;
 constexpr int64_t kMostParts = 4;
 #if defined(RECTIFY_EMULATE_CUDA)
 constexpr int kPlaces = 128;
@@ -163,16 +162,17 @@ constexpr int64_t kPartRows = 2048;
 
 template <int D>
 struct QueryTile {
-  static constexpr int keys = D < 128 ? 64 : 32;
-  using Queries = RowTile<kTile, D>;
-  using Keys = RowTile<keys, D>;
+  static constexpr int queries = D <= 128 ? 64 : 32, keys = D < 128 ? 64 : D == 128 ? 32 : 16, threads = queries / kMmaM * kWarp;
+  using Queries = RowTile<queries, D, threads>;
+  using Keys = RowTile<keys, D, threads>;
   static constexpr size_t bytes =
-      (2 * Queries::values + 2 * kStages * Keys::values) * sizeof(uint16_t) + (kPlaces + 2 * kTile) * sizeof(int32_t);
+      (2 * Queries::values + 2 * kStages * Keys::values) * sizeof(uint16_t) + (kPlaces + 2 * queries) * sizeof(int32_t);
+  static_assert(bytes <= kMostShared);
 };
 
 /** dq of a tile of queries. */
 template <int D>
-__global__ void __launch_bounds__(kThreads) queries_bf16(Backward b) {
+__global__ void __launch_bounds__(QueryTile<D>::threads, 2) queries_bf16(Backward b) {
   using Tile = QueryTile<D>;
   using Keys = typename Tile::Keys;
   using Queries = typename Tile::Queries;
@@ -180,25 +180,25 @@ __global__ void __launch_bounds__(kThreads) queries_bf16(Backward b) {
   uint16_t *q_tile = shared, *dout_tile = q_tile + Queries::values;
   uint16_t* kv_tiles = dout_tile + Queries::values;                                 // [stages] of K, V
   auto* rows = reinterpret_cast<int32_t*>(kv_tiles + 2 * kStages * Keys::values);   // of kPlaces positions
-  int32_t *length_of = rows + kPlaces, *segment_of = length_of + kTile;             // keys that a query sees; 0: no query
+  int32_t *length_of = rows + kPlaces, *segment_of = length_of + Tile::queries;             // keys that a query sees; 0: no query
   const AttentionShape& s = b.shape;
   const int thread = static_cast<int>(threadIdx.x), warp = warp_index(), t = lane_index() % 4, kv_head = static_cast<int>(blockIdx.y);
-  const int64_t first = (gridDim.x - 1 - int64_t{blockIdx.x}) * kTile, all = b.forest.rows * s.group;  // long paths first
+  const int64_t first = (gridDim.x - 1 - int64_t{blockIdx.x}) * Tile::queries, all = b.forest.rows * s.group;  // long paths first
   const auto *qkv = static_cast<const uint16_t*>(b.qkv), *dout = static_cast<const uint16_t*>(b.dout);
   const float to_log2 = s.scale * kLog2e;
 
-  for (int i = thread; i < kTile; i += kThreads) {
-    const int64_t row = (first + i) / s.group;
+  for (int i = thread; i < Tile::queries; i += Tile::threads) {
+    const int64_t row = s.row(first + i);
     length_of[i] = first + i < all ? b.forest.position[row] + 1 : 0;
     segment_of[i] = first + i < all ? b.forest.segment[row] : -1;
   }
-  Queries::fetch(q_tile, thread, kThreads, qkv, [&](int i) -> const uint16_t* {
+  Queries::fetch(q_tile, thread, qkv, [&](int i) -> const uint16_t* {
     const int64_t query = first + i;
-    return query < all ? qkv + query / s.group * s.width() + s.head(query, kv_head) * D : nullptr;
+    return query < all ? qkv + s.row(query) * s.width() + s.head(query, kv_head) * D : nullptr;
   });
-  Queries::fetch(dout_tile, thread, kThreads, qkv, [&](int i) -> const uint16_t* {
+  Queries::fetch(dout_tile, thread, qkv, [&](int i) -> const uint16_t* {
     const int64_t query = first + i;
-    return query < all ? dout + query / s.group * s.q_width() + s.head(query, kv_head) * D : nullptr;
+    return query < all ? dout + s.row(query) * s.q_width() + s.head(query, kv_head) * D : nullptr;
   });
   copies_commit();
   copies_wait<0>();
@@ -210,14 +210,14 @@ __global__ void __launch_bounds__(kThreads) queries_bf16(Backward b) {
   for (int half = 0; half < 2; half++) {
     const int64_t query = first + own + half * 8;
     if (query >= all) continue;
-    const int64_t id = query / s.group * s.heads + s.head(query, kv_head);
+    const int64_t id = s.row(query) * s.heads + s.head(query, kv_head);
     lse[half] = b.lse[id] * kLog2e, delta[half] = b.delta[id];
   }
   float dq[D / kMmaN][4];
   clear(dq);
-  for (int begin = 0, end; begin < kTile && length_of[begin] > 0; begin = end) {
+  for (int begin = 0, end; begin < Tile::queries && length_of[begin] > 0; begin = end) {
     const int32_t segment = segment_of[begin];
-    for (end = begin + 1; end < kTile && segment_of[end] == segment;) end++;
+    for (end = begin + 1; end < Tile::queries && segment_of[end] == segment;) end++;
     int32_t longest = 0, warp_longest = 0, length[2] = {0, 0};  // of the run, of the warp's rows in it, of the thread's two
     for (int i = begin; i < end; i++) {
       longest = max(longest, length_of[i]);
@@ -229,11 +229,11 @@ __global__ void __launch_bounds__(kThreads) queries_bf16(Backward b) {
 
     for (int32_t start = 0; start < longest; start += kPlaces) {
       const int32_t stop = min(longest, start + kPlaces);
-      for (int32_t j = start + thread; j < stop; j += kThreads) rows[j - start] = static_cast<int32_t>(b.row_at(segment, j));
+      for (int32_t j = start + thread; j < stop; j += Tile::threads) rows[j - start] = static_cast<int32_t>(b.row_at(segment, j));
       __syncthreads();
       const auto fetch = [&](int32_t from, uint16_t* tile) {
         for (int value = 0; value < 2; value++)
-          Keys::fetch(tile + value * Keys::values, thread, kThreads, qkv, [&](int i) -> const uint16_t* {
+          Keys::fetch(tile + value * Keys::values, thread, qkv, [&](int i) -> const uint16_t* {
             if (from + i >= stop) return nullptr;
             return qkv + rows[from + i - start] * s.width() + s.q_width() + value * s.kv_width() + kv_head * D;
           });
@@ -256,7 +256,7 @@ __global__ void __launch_bounds__(kThreads) queries_bf16(Backward b) {
 #pragma unroll
             for (int e = 0; e < 4; e++) {
               const bool sees = from + n * kMmaN + 2 * t + e % 2 < length[e / 2];
-              ds[n][e] = sees ? exp2f(p[n][e] * to_log2 - lse[e / 2]) * (ds[n][e] - delta[e / 2]) : 0;
+              ds[n][e] = sees ? exp2_fast(p[n][e] * to_log2 - lse[e / 2]) * (ds[n][e] - delta[e / 2]) : 0;
             }
           accumulate_rows<D, Tile::keys>(dq, ds, k_tile);
         }
@@ -268,27 +268,27 @@ __global__ void __launch_bounds__(kThreads) queries_bf16(Backward b) {
   for (int half = 0; half < 2; half++) {
     const int64_t query = first + own + half * 8;
     if (query >= all) continue;
-    const int64_t at = query / s.group * s.width() + s.head(query, kv_head) * D;
+    const int64_t at = s.row(query) * s.width() + s.head(query, kv_head) * D;
 #pragma unroll
     for (int n = 0; n < D / kMmaN; n++) {
-      b.store(at + n * kMmaN + 2 * t, dq[n][half * 2] * s.scale);
-      b.store(at + n * kMmaN + 2 * t + 1, dq[n][half * 2 + 1] * s.scale);
+      store_pair(b.dqkv, b.dqkv_dtype, at + n * kMmaN + 2 * t, dq[n][half * 2] * s.scale, dq[n][half * 2 + 1] * s.scale);
     }
   }
 }
 
 template <int D>
 struct KeyTile {
-  static constexpr int queries = 32;
-  using Keys = RowTile<kTile, D>;
-  using Queries = RowTile<queries, D>;
+  static constexpr int keys = D <= 128 ? 64 : 32, queries = D <= 128 ? 32 : 16, threads = keys / kMmaM * kWarp;
+  using Keys = RowTile<keys, D, threads>;
+  using Queries = RowTile<queries, D, threads>;
   static constexpr size_t bytes = (2 * Keys::values + 2 * kStages * Queries::values) * sizeof(uint16_t) +
-                                  kPlaces * (sizeof(int32_t) + 2 * sizeof(float)) + kTile * sizeof(int32_t);
+                                  kPlaces * (sizeof(int32_t) + 2 * sizeof(float)) + keys * sizeof(int32_t);
+  static_assert(bytes <= kMostShared);
 };
 
 /** dk (of_keys) and dv (of_values) of a tile of keys; both at once where the registers hold both. */
 template <int D, bool of_keys, bool of_values>
-__global__ void __launch_bounds__(kThreads) keys_bf16(Backward b) {
+__global__ void __launch_bounds__(KeyTile<D>::threads, 2) keys_bf16(Backward b) {
   using Tile = KeyTile<D>;
   using Keys = typename Tile::Keys;
   using Queries = typename Tile::Queries;
@@ -301,13 +301,13 @@ __global__ void __launch_bounds__(kThreads) keys_bf16(Backward b) {
   const AttentionShape& s = b.shape;
   const int thread = static_cast<int>(threadIdx.x), warp = warp_index(), t = lane_index() % 4, kv_head = static_cast<int>(blockIdx.y);
   const int part = static_cast<int>(blockIdx.z);
-  const int64_t first = int64_t{blockIdx.x} * kTile;
+  const int64_t first = int64_t{blockIdx.x} * Tile::keys;
   const auto *qkv = static_cast<const uint16_t*>(b.qkv), *dout = static_cast<const uint16_t*>(b.dout);
   const float to_log2 = s.scale * kLog2e;
 
-  for (int i = thread; i < kTile; i += kThreads) segment_of[i] = first + i < b.forest.rows ? b.forest.segment[first + i] : -1;
+  for (int i = thread; i < Tile::keys; i += Tile::threads) segment_of[i] = first + i < b.forest.rows ? b.forest.segment[first + i] : -1;
   for (int value = 0; value < 2; value++)
-    Keys::fetch(k_tile + value * Keys::values, thread, kThreads, qkv, [&](int i) -> const uint16_t* {
+    Keys::fetch(k_tile + value * Keys::values, thread, qkv, [&](int i) -> const uint16_t* {
       const uint16_t* row = qkv + (first + i) * s.width() + s.q_width() + value * s.kv_width() + kv_head * D;
       return first + i < b.forest.rows ? row : nullptr;
     });
@@ -319,9 +319,9 @@ __global__ void __launch_bounds__(kThreads) keys_bf16(Backward b) {
   float dk[of_keys ? D / kMmaN : 1][4], dv[of_values ? D / kMmaN : 1][4];
   clear(dk);
   clear(dv);
-  for (int begin = 0, end; begin < kTile && segment_of[begin] >= 0; begin = end) {
+  for (int begin = 0, end; begin < Tile::keys && segment_of[begin] >= 0; begin = end) {
     const int32_t segment = segment_of[begin];
-    for (end = begin + 1; end < kTile && segment_of[end] == segment;) end++;
+    for (end = begin + 1; end < Tile::keys && segment_of[end] == segment;) end++;
     // Keys by their index within the segment.
     const int32_t tile_index = static_cast<int32_t>(first - b.forest.row_begin[segment]), first_index = tile_index + begin;
     const bool active = warp * kMmaM < end && (warp + 1) * kMmaM > begin;
@@ -336,26 +336,26 @@ __global__ void __launch_bounds__(kThreads) keys_bf16(Backward b) {
     for (int64_t start = row0 * s.group; start < row1 * s.group; start += kPlaces) {
       const auto count = static_cast<int>(min(int64_t{kPlaces}, row1 * s.group - start));
       __syncthreads();
-      for (int i = thread; i < kPlaces; i += kThreads) {
-        const int64_t query = start + i, row = query / s.group, id = row * s.heads + s.head(query, kv_head);
+      for (int i = thread; i < kPlaces; i += Tile::threads) {
+        const int64_t query = start + i, row = s.row(query), id = row * s.heads + s.head(query, kv_head);
         seen_of[i] = i < count ? b.seen(row, segment) : 0;
         lse_of[i] = i < count ? b.lse[id] * kLog2e : 0;
         delta_of[i] = i < count ? b.delta[id] : 0;
       }
       __syncthreads();
       const auto fetch = [&](int from, uint16_t* tile) {
-        Queries::fetch(tile, thread, kThreads, qkv, [&](int i) -> const uint16_t* {
+        Queries::fetch(tile, thread, qkv, [&](int i) -> const uint16_t* {
           const int64_t query = start + from + i;
-          return seen_of[from + i] > 0 ? qkv + query / s.group * s.width() + s.head(query, kv_head) * D : nullptr;
+          return seen_of[from + i] > 0 ? qkv + s.row(query) * s.width() + s.head(query, kv_head) * D : nullptr;
         });
-        Queries::fetch(tile + Queries::values, thread, kThreads, qkv, [&](int i) -> const uint16_t* {
+        Queries::fetch(tile + Queries::values, thread, qkv, [&](int i) -> const uint16_t* {
           const int64_t query = start + from + i;
-          return seen_of[from + i] > 0 ? dout + query / s.group * s.q_width() + s.head(query, kv_head) * D : nullptr;
+          return seen_of[from + i] > 0 ? dout + s.row(query) * s.q_width() + s.head(query, kv_head) * D : nullptr;
         });
       };
       // The next block from `from` on of which any query sees any of these keys.
       const auto next = [&](int from) {
-        while (from < count && !__any_sync(kAllLanes, seen_of[from + lane_index()] > first_index)) from += Tile::queries;
+        while (from < count && !__any_sync(kAllLanes, seen_of[from + lane_index() % Tile::queries] > first_index)) from += Tile::queries;
         return from;
       };
       int from = next(0), stage = 0;
@@ -377,7 +377,7 @@ __global__ void __launch_bounds__(kThreads) keys_bf16(Backward b) {
 #pragma unroll
             for (int e = 0; e < 4; e++) {
               const int i = from + n * kMmaN + 2 * t + e % 2;
-              p[n][e] = index[e / 2] < seen_of[i] ? exp2f(p[n][e] * to_log2 - lse_of[i]) : 0;
+              p[n][e] = index[e / 2] < seen_of[i] ? exp2_fast(p[n][e] * to_log2 - lse_of[i]) : 0;
               if constexpr (of_keys) ds[n][e] = p[n][e] * (ds[n][e] - delta_of[i]);
             }
           if constexpr (of_values) accumulate_rows<D, Tile::queries>(dv, p, dout_block);
@@ -406,14 +406,14 @@ __global__ void __launch_bounds__(kThreads) keys_bf16(Backward b) {
 template <int D>
 void launch_tiles(Device& device, const Backward& b) {
   const AttentionShape& s = b.shape;
-  const dim3 queries(blocks_for(b.forest.rows * s.group, kTile), static_cast<unsigned>(s.kv_heads));
-  LAUNCH(queries_bf16<D>, queries, kThreads, QueryTile<D>::bytes, stream(device), b);
-  const dim3 keys(blocks_for(b.forest.rows, kTile), static_cast<unsigned>(s.kv_heads), static_cast<unsigned>(b.parts));
+  const dim3 queries(blocks_for(b.forest.rows * s.group, QueryTile<D>::queries), static_cast<unsigned>(s.kv_heads));
+  LAUNCH(queries_bf16<D>, queries, QueryTile<D>::threads, QueryTile<D>::bytes, stream(device), b);
+  const dim3 keys(blocks_for(b.forest.rows, KeyTile<D>::keys), static_cast<unsigned>(s.kv_heads), static_cast<unsigned>(b.parts));
   if constexpr (D <= 128) {
-    LAUNCH((keys_bf16<D, true, true>), keys, kThreads, KeyTile<D>::bytes, stream(device), b);
+    LAUNCH((keys_bf16<D, true, true>), keys, KeyTile<D>::threads, KeyTile<D>::bytes, stream(device), b);
   } else {
-    LAUNCH((keys_bf16<D, true, false>), keys, kThreads, KeyTile<D>::bytes, stream(device), b);
-    LAUNCH((keys_bf16<D, false, true>), keys, kThreads, KeyTile<D>::bytes, stream(device), b);
+    LAUNCH((keys_bf16<D, true, false>), keys, KeyTile<D>::threads, KeyTile<D>::bytes, stream(device), b);
+    LAUNCH((keys_bf16<D, false, true>), keys, KeyTile<D>::threads, KeyTile<D>::bytes, stream(device), b);
   }
 }
 
@@ -426,6 +426,7 @@ void attention_backward(Device& device, Tensor dqkv, Tensor dout, Tensor out, Te
     throw std::runtime_error("attention_backward: expected rows of one type (f32 or bf16) and an even head_dim");
   if (forest.rows == 0) return;
   const AttentionShape shape(heads);
+  if (!shape.takes(forest.rows)) throw std::runtime_error("attention_backward: expected fewer rows in one batch");
   const int64_t parts = std::max<int64_t>(1, std::min(kMostParts, forest.rows / kPartRows));
   const auto S = static_cast<size_t>(forest.segments), ids = static_cast<size_t>(forest.rows * heads.heads);
   const auto sums = static_cast<size_t>(parts * forest.rows * shape.kv_width() * 2);
@@ -445,13 +446,14 @@ void attention_backward(Device& device, Tensor dqkv, Tensor dout, Tensor out, Te
   if (qkv.dtype == Dtype::bf16 && has_tiles(heads.head_dim) && can_copy(qkv.data) && can_copy(dout.data)) {
     by_head_dim(heads.head_dim, [&](auto D) { launch_tiles<D.value>(device, b); });
   } else {
-    const size_t bytes = size_t{2} * static_cast<size_t>(heads.head_dim) * kPlainThreads * sizeof(float);
+    const int threads = plain_threads(heads.head_dim, 2);
+    const size_t bytes = static_cast<size_t>(2 * heads.head_dim * threads) * sizeof(float);
     by_type(qkv.dtype, "attention_backward", [&](auto value) {
       using T = decltype(value);
-      const dim3 queries(blocks_for(forest.rows * shape.group, kPlainThreads), static_cast<unsigned>(heads.kv_heads));
-      const dim3 keys(blocks_for(forest.rows, kPlainThreads), static_cast<unsigned>(heads.kv_heads), static_cast<unsigned>(parts));
-      LAUNCH(queries_plain<T>, queries, kPlainThreads, bytes / 2, stream(device), b);
-      LAUNCH(keys_plain<T>, keys, kPlainThreads, bytes, stream(device), b);
+      const dim3 queries(blocks_for(forest.rows * shape.group, threads), static_cast<unsigned>(heads.kv_heads));
+      const dim3 keys(blocks_for(forest.rows, threads), static_cast<unsigned>(heads.kv_heads), static_cast<unsigned>(parts));
+      LAUNCH(queries_plain<T>, queries, threads, bytes / 2, stream(device), b);
+      LAUNCH(keys_plain<T>, keys, threads, bytes, stream(device), b);
     });
   }
   LAUNCH(add_parts, forest.rows, kThreads, 0, stream(device), b);

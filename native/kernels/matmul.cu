@@ -15,46 +15,47 @@ namespace rectify::RECTIFY_TARGET {
 
 namespace {
 
-/** A block's share of a bf16 product and how its warps divide it; `stages` slices of `depth` terms are in flight. */
-template <int rows_, int columns_, int depth_, int stages_, int warp_rows_, int warp_columns_>
+/** A block's share of a bf16 product and how its warps divide it; `stages` slices of `depth` terms are in flight. `blocks` of
+ *  them shall fit the registers of a multiprocessor. */
+template <int rows_, int columns_, int depth_, int stages_, int warp_rows_, int warp_columns_, int blocks_>
 struct Tile {
-  static constexpr int rows = rows_, columns = columns_, depth = depth_, stages = stages_;
+  static constexpr int rows = rows_, columns = columns_, depth = depth_, stages = stages_, blocks = blocks_;
   static constexpr int warp_columns = warp_columns_, threads = warp_rows_ * warp_columns_ * kWarp;
   /** 16 x 16 pieces of one warp. */
   static constexpr int pieces_m = rows / warp_rows_ / 16, pieces_n = columns / warp_columns_ / 16;
 };
-using WideTile = Tile<128, 128, 32, 4, 2, 4>;
-using MiddleTile = Tile<64, 64, 64, 3, 2, 2>;
-using LowTile = Tile<64, 16, 64, 4, 4, 1>;    // decoding: up to 64 rows
-using SlimTile = Tile<16, 16, 128, 4, 1, 1>;  // decoding: up to 16 rows, a stream of the weights
+using WideTile = Tile<128, 128, 32, 4, 2, 2, 2>;
+using MiddleTile = Tile<64, 64, 64, 3, 2, 2, 4>;
+using LowTile = Tile<64, 16, 64, 4, 4, 1, 4>;    // decoding: up to 64 rows
+using SlimTile = Tile<16, 16, 128, 4, 1, 1, 8>;  // decoding: up to 16 rows, a stream of the weights
 
 /** Wide tiles that share their columns of B follow one another, so that both stay in the second-level cache. */
 constexpr int kTileGroup = 8;
 
-/** One slice of an operand in shared memory, rows or columns padded by one copy so that no two lanes meet in a bank. */
-template <int rows, int depth, bool columns>
+/** One slice of an operand in shared memory, rows or columns padded by one copy so that no two lanes meet in a bank. A thread
+ *  copies the same place of every `step`th line. */
+template <int rows, int depth, bool columns, int threads>
 struct Slice {
   static constexpr int lines = columns ? depth : rows, length = columns ? rows : depth;
   static constexpr int stride = length + kCopyValues;
   static constexpr int values = lines * stride;
-  static constexpr int copies = lines * length / kCopyValues;
+  static constexpr int copies = length / kCopyValues, step = threads / copies;  // of a line; lines
+  static_assert(threads % copies == 0 && lines % step == 0);
 
   /** Fetches the slice that begins at row `row` and term `s`; past the ends there are zeros. */
-  static __device__ void fetch(uint16_t* shared, const Operand& from, bool aligned, int64_t row, int64_t s, int64_t depth_end,
-                               int thread, int threads) {
-    const auto* data = static_cast<const uint16_t*>(from.data);
-    const int64_t line_begin = columns ? s : row, at_begin = columns ? row : s;
-    const int64_t line_end = columns ? depth_end : from.rows, at_end = columns ? from.rows : depth_end;
-    for (int i = thread; i < copies; i += threads) {
-      const int line = i / (length / kCopyValues), at = i % (length / kCopyValues) * kCopyValues;
-      uint16_t* to = shared + line * stride + at;
-      const uint16_t* source = data + (line_begin + line) * from.stride + at_begin + at;
-      const int64_t left = line_begin + line < line_end ? at_end - at_begin - at : 0;
-      if (aligned && (left <= 0 || left >= kCopyValues)) {
-        copy_async(to, left > 0 ? source : data, left > 0);
-      } else {
-        for (int v = 0; v < kCopyValues; v++) to[v] = v < left ? source[v] : 0;
-      }
+  static __device__ void fetch(uint16_t* shared, const Operand& from, bool aligned, int64_t row, int64_t s, int64_t depth_end, int thread) {
+    const int line = thread / copies, at = thread % copies * kCopyValues;
+    const int64_t first = (columns ? s : row) + line, begin = (columns ? row : s) + at;
+    const int64_t lines_left = (columns ? depth_end : from.rows) - first, left = (columns ? from.rows : depth_end) - begin;
+    const uint16_t* source = static_cast<const uint16_t*>(from.data) + first * from.stride + begin;
+    uint16_t* to = shared + line * stride + at;
+    if (aligned) {
+#pragma unroll
+      for (int i = 0; i < lines; i += step) copy_async(to + i * stride, source + i * from.stride, left > 0 && i < lines_left);
+    } else {
+#pragma unroll 1
+      for (int i = 0; i < lines; i += step)
+        for (int v = 0; v < kCopyValues; v++) to[i * stride + v] = v < left && i < lines_left ? source[i * from.stride + v] : 0;
     }
   }
 };
@@ -85,10 +86,9 @@ __device__ inline void place_tile(int64_t down, int64_t across, int64_t* tile_i,
 }
 
 template <class T, bool a_columns, bool b_columns>
-__global__ void __launch_bounds__(T::threads, 1024 / T::threads / 2 > 8 ? 8 : 1024 / T::threads / 2)
-    matmul_bf16(Product p, bool a_aligned, bool b_aligned) {
-  using A = Slice<T::rows, T::depth, a_columns>;
-  using B = Slice<T::columns, T::depth, b_columns>;
+__global__ void __launch_bounds__(T::threads, T::blocks) matmul_bf16(Product p, bool a_aligned, bool b_aligned) {
+  using A = Slice<T::rows, T::depth, a_columns, T::threads>;
+  using B = Slice<T::columns, T::depth, b_columns, T::threads>;
   DYNAMIC_SHARED(uint16_t, shared);
   const int thread = static_cast<int>(threadIdx.x), g = lane_index() / 4, t = lane_index() % 4;
   int64_t tile_i, tile_j;
@@ -98,8 +98,8 @@ __global__ void __launch_bounds__(T::threads, 1024 / T::threads / 2 > 8 ? 8 : 10
 
   const auto fetch = [&](int64_t slice) {
     uint16_t* stage = shared + slice % T::stages * (A::values + B::values);
-    A::fetch(stage, p.a, a_aligned, i0, slice * T::depth, p.depth, thread, T::threads);
-    B::fetch(stage + A::values, p.b, b_aligned, j0, slice * T::depth, p.depth, thread, T::threads);
+    A::fetch(stage, p.a, a_aligned, i0, slice * T::depth, p.depth, thread);
+    B::fetch(stage + A::values, p.b, b_aligned, j0, slice * T::depth, p.depth, thread);
   };
   const int64_t slices = (p.depth + T::depth - 1) / T::depth;
   for (int slice = 0; slice < T::stages - 1; slice++) {
@@ -109,12 +109,16 @@ __global__ void __launch_bounds__(T::threads, 1024 / T::threads / 2 > 8 ? 8 : 10
 
   float c[T::pieces_m][2 * T::pieces_n][4];
 #pragma unroll
-  for (int m = 0; m < T::pieces_m; m++)
+  for (int m = 0; m < T::pieces_m; m++) clear(c[m]);
+  if (p.accumulate || p.bias) {
 #pragma unroll
-    for (int n = 0; n < 2 * T::pieces_n; n++)
+    for (int m = 0; m < T::pieces_m; m++)
 #pragma unroll
-      for (int e = 0; e < 4; e++)
-        c[m][n][e] = start_value(p, i0 + warp_i + m * 16 + g + e / 2 * 8, j0 + warp_j + n * kMmaN + 2 * t + e % 2);
+      for (int n = 0; n < 2 * T::pieces_n; n++)
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+          c[m][n][e] = start_value(p, i0 + warp_i + m * 16 + g + e / 2 * 8, j0 + warp_j + n * kMmaN + 2 * t + e % 2);
+  }
 
   for (int64_t slice = 0; slice < slices; slice++) {
     copies_wait<T::stages - 2>();
@@ -147,15 +151,9 @@ __global__ void __launch_bounds__(T::threads, 1024 / T::threads / 2 > 8 ? 8 : 10
       for (int half = 0; half < 2; half++) {
         const int64_t i = i0 + warp_i + m * 16 + g + half * 8, j = j0 + warp_j + n * kMmaN + 2 * t;
         if (i >= p.a.rows || j >= p.b.rows) continue;
-        const float left = c[m][n][half * 2], right = c[m][n][half * 2 + 1];
         const int64_t at = i * p.b.rows + j;
-        if (j + 1 < p.b.rows && at % 2 == 0) {
-          if (p.c_dtype == Dtype::f32) *reinterpret_cast<float2*>(static_cast<float*>(p.c) + at) = make_float2(left, right);
-          else *reinterpret_cast<uint32_t*>(static_cast<uint16_t*>(p.c) + at) = pack_bf16(left, right);
-        } else {
-          store_value(p.c, p.c_dtype, at, left);
-          if (j + 1 < p.b.rows) store_value(p.c, p.c_dtype, at + 1, right);
-        }
+        if (j + 1 < p.b.rows) store_pair(p.c, p.c_dtype, at, c[m][n][half * 2], c[m][n][half * 2 + 1]);
+        else store_value(p.c, p.c_dtype, at, c[m][n][half * 2]);
       }
 }
 
@@ -173,7 +171,7 @@ __device__ inline void fetch_f32(float (&to)[kF32Depth][kF32Tile + 4], const Ope
 }
 
 template <bool a_columns, bool b_columns>
-__global__ void __launch_bounds__(kF32Threads) matmul_f32(Product p) {
+__global__ void __launch_bounds__(kF32Threads, 3) matmul_f32(Product p) {
   __shared__ float a[kF32Depth][kF32Tile + 4], b[kF32Depth][kF32Tile + 4];
   const int x = static_cast<int>(threadIdx.x) % kF32Side, y = static_cast<int>(threadIdx.x) / kF32Side;
   int64_t tile_i, tile_j;
@@ -210,16 +208,20 @@ __global__ void round_to_bf16(bf16* to, const float* from, int64_t count) {
   for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += step) to[i] = from_float<bf16>(from[i]);
 }
 
-bool aligned(const Operand& x) { return reinterpret_cast<uintptr_t>(x.data) % kCopyBytes == 0 && x.stride % kCopyValues == 0; }
+/** Can it be fetched by whole copies? */
+bool aligned(const Operand& x, int64_t depth) {
+  return reinterpret_cast<uintptr_t>(x.data) % kCopyBytes == 0 && x.stride % kCopyValues == 0 && (x.columns ? x.rows : depth) % kCopyValues == 0;
+}
 
 template <class T, bool a_columns, bool b_columns>
 void launch_tiles(Device& device, const Product& p) {
-  using A = Slice<T::rows, T::depth, a_columns>;
-  using B = Slice<T::columns, T::depth, b_columns>;
+  using A = Slice<T::rows, T::depth, a_columns, T::threads>;
+  using B = Slice<T::columns, T::depth, b_columns, T::threads>;
   const int64_t tiles = (p.a.rows + T::rows - 1) / T::rows * ((p.b.rows + T::columns - 1) / T::columns);
-  const size_t bytes = sizeof(uint16_t) * T::stages * (A::values + B::values);
+  constexpr size_t bytes = sizeof(uint16_t) * T::stages * (A::values + B::values);
+  static_assert(bytes <= kMostShared);
   const auto matmul = matmul_bf16<T, a_columns, b_columns>;
-  LAUNCH(matmul, tiles, T::threads, bytes, stream(device), p, aligned(p.a), aligned(p.b));
+  LAUNCH(matmul, tiles, T::threads, bytes, stream(device), p, aligned(p.a, p.depth), aligned(p.b, p.depth));
 }
 
 /** The largest tile that still gives every multiprocessor work. */

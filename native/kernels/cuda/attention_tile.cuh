@@ -14,14 +14,20 @@ constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
 struct AttentionShape {
   int heads, kv_heads, head_dim, group;
   float scale;  // 1 / sqrt(head_dim)
+  uint32_t inverse;  // 2^32 / group, rounded up
 
   explicit AttentionShape(const Heads& h)
       : heads(h.heads), kv_heads(h.kv_heads), head_dim(h.head_dim), group(h.heads / h.kv_heads),
-        scale(1 / sqrtf(static_cast<float>(h.head_dim))) {}
+        scale(1 / sqrtf(static_cast<float>(h.head_dim))),
+        inverse(static_cast<uint32_t>(((int64_t{1} << 32) + group - 1) / group)) {}
+  /** Are there few enough rows for row() to be exact? */
+  bool takes(int64_t rows) const { return rows * group * group < int64_t{1} << 32; }
   __host__ __device__ int64_t q_width() const { return int64_t{heads} * head_dim; }
   __host__ __device__ int64_t kv_width() const { return int64_t{kv_heads} * head_dim; }
   __host__ __device__ int64_t width() const { return q_width() + 2 * kv_width(); }
-  __device__ int64_t head(int64_t query, int kv_head) const { return kv_head * group + query % group; }
+  /** query / group: a division would be a call of a hundred instructions, for every 16 bytes copied. */
+  __device__ int64_t row(int64_t query) const { return group == 1 ? query : __umulhi(static_cast<uint32_t>(query), inverse); }
+  __device__ int64_t head(int64_t query, int kv_head) const { return kv_head * group + (query - row(query) * group); }
 };
 
 struct PathPlace {
@@ -37,18 +43,20 @@ __device__ inline PathPlace find_on_path(const ForestView& forest, int32_t segme
   }
 }
 
-/** `rows` rows of D bf16 values in shared memory, each padded by one copy so that no two lanes meet in a bank. */
-template <int rows, int D>
+/** `rows` rows of D bf16 values in shared memory, each padded by one copy so that no two lanes meet in a bank; fetched by `threads`. */
+template <int rows, int D, int threads>
 struct RowTile {
   static constexpr int stride = D + kCopyValues, values = rows * stride;
 
   /** row(i) points at the values of row i, or is null for zeros. */
   template <typename Row>
-  static __device__ void fetch(uint16_t* tile, int thread, int threads, const void* any, const Row& row) {
-    constexpr int copies = D / kCopyValues;
-    for (int i = thread; i < rows * copies; i += threads) {
+  static __device__ void fetch(uint16_t* tile, int thread, const void* any, const Row& row) {
+    constexpr int copies = D / kCopyValues, all = rows * copies;
+#pragma unroll
+    for (int begin = 0; begin < all; begin += threads) {
+      const int i = begin + thread, at = i % copies * kCopyValues;
+      if (begin + threads > all && i >= all) break;
       const uint16_t* from = row(i / copies);
-      const int at = i % copies * kCopyValues;
       copy_async(tile + i / copies * stride + at, from ? from + at : any, from != nullptr);
     }
   }
@@ -93,12 +101,9 @@ __device__ inline void accumulate_rows(float (&sums)[D / kMmaN][4], const float 
   }
 }
 
-template <int n>
-__device__ inline void clear(float (&sums)[n][4]) {
-#pragma unroll
-  for (int i = 0; i < n; i++)
-#pragma unroll
-    for (int e = 0; e < 4; e++) sums[i][e] = 0;
+/** Threads of the passes that give each query (or key) one, and `arrays` rows of f32 in shared memory. */
+inline int plain_threads(int head_dim, int arrays) {
+  return static_cast<size_t>(arrays * head_dim) * 2 * kWarp * sizeof(float) <= kMostShared ? 2 * kWarp : kWarp;
 }
 
 /** Head sizes that the tensor-core passes are compiled for. */

@@ -13,6 +13,9 @@ constexpr int kWarp = 32;
 /** Extents of one mma.sync: D [16, 8] += A [16, 16] B [16, 8]. */
 constexpr int kMmaM = 16, kMmaN = 8, kMmaK = 16;
 
+/** Shared memory that every GPU gives a block from compute capability 8.0 on; 8.6, 8.9 and 12.0 give no more. */
+constexpr size_t kMostShared = size_t{99} << 10;
+
 /** Bytes of one asynchronous copy, and the bf16 values in them. */
 constexpr int kCopyBytes = 16, kCopyValues = 8;
 
@@ -28,7 +31,22 @@ __device__ inline uint32_t pack_bf16(float low, float high) {
   return l | h << 16;
 }
 
+/** Values `at` and at + 1 of an f32 or bf16 array, by one store where their address allows it. */
+__device__ inline void store_pair(void* data, Dtype dtype, int64_t at, float left, float right) {
+  if (dtype == Dtype::f32) {
+    float* to = static_cast<float*>(data) + at;
+    if (reinterpret_cast<uintptr_t>(to) % sizeof(float2) == 0) *reinterpret_cast<float2*>(to) = make_float2(left, right);
+    else to[0] = left, to[1] = right;
+  } else {
+    bf16* to = static_cast<bf16*>(data) + at;
+    if (reinterpret_cast<uintptr_t>(to) % sizeof(uint32_t) == 0) *reinterpret_cast<uint32_t*>(to) = pack_bf16(left, right);
+    else to[0] = from_float<bf16>(left), to[1] = from_float<bf16>(right);
+  }
+}
+
 #if defined(RECTIFY_EMULATE_CUDA)
+
+inline float exp2_fast(float x) { return exp2f(x); }
 
 inline float bf16_half(uint32_t pair, int half) { return __uint_as_float((half ? pair >> 16 : pair & 0xffff) << 16); }
 
@@ -97,6 +115,13 @@ inline void copies_wait() {
 
 #else
 
+/** 2^x within 2^-22 of it, 0 below 2^-126: one instruction, where exp2f takes care of the denormals in three more. */
+__device__ inline float exp2_fast(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 /** D += A B. a: rows (g, g + 8, g, g + 8), columns 2t of the first 8, the first 8, the last 8, the last 8; b0, b1: rows 2t of
  *  the first and the last 8, column g; d: rows g, g, g + 8, g + 8, columns 2t, 2t + 1, 2t, 2t + 1. */
 __device__ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
@@ -123,7 +148,7 @@ __device__ inline void load_matrices(uint32_t (&r)[4], const void* row) {
                  : "memory");
 }
 
-/** Starts a copy of 16 bytes, or of zeros when not `valid` (`global` is then not read). */
+/** Starts a copy of 16 bytes, or of zeros when not `valid` (`global` may then point anywhere). */
 __device__ inline void copy_async(void* shared, const void* global, bool valid) {
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(valid ? kCopyBytes : 0)
@@ -138,6 +163,14 @@ __device__ inline void copies_wait() {
 }
 
 #endif
+
+template <int n>
+__device__ inline void clear(float (&sums)[n][4]) {
+#pragma unroll
+  for (int i = 0; i < n; i++)
+#pragma unroll
+    for (int e = 0; e < 4; e++) sums[i][e] = 0;
+}
 
 /** A [16 rows, 16 k] out of shared memory: stored k by k (`columns`, stride between k) or row by row (stride between rows). */
 template <bool columns>
