@@ -21,7 +21,8 @@ struct CublasLt {
   };
   static constexpr int success = 0, f32 = 0, bf16 = 14, compute_f32 = 68, keep = 0, transpose = 1;
   /** Attributes: of a product, of a preference (and its least alignments of A, B, C and D), of an algorithm. */
-  static constexpr int transpose_a = 3, transpose_b = 4, most_workspace = 1, reductions = 3, alignments[] = {5, 6, 7, 8}, split_k = 2;
+  static constexpr int transpose_a = 3, transpose_b = 4, most_workspace = 1, reductions = 3, alignments[] = {5, 6, 7, 8}, split_k = 2,
+                       reduction = 3;
 
   std::string path;
   size_t (*version)();

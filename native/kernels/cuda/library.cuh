@@ -1,5 +1,8 @@
-// bf16 products by cuBLASLt: one algorithm per shape of the weight, chosen for kUsualRows rows and kept for every number of rows,
-// split-K off, so that a row's bits depend on that row alone. In its column-major words, C^T [J, I] = B [J, S] A^T [S, I].
+// bf16 products by cuBLASLt: one algorithm per shape of the weight, chosen for kUsualRows rows and kept for every number of rows, so
+// that a row's bits depend on that row alone. cuBLASLt promises no such thing: it promises the same bits for the same call. What is
+// left to it is how one tile adds up its terms: all schemes that cut a sum (split-K, stream-K) are masked out, keep their parts in
+// a workspace, of which there is none, and are looked for in what it proposes. test:gpu compares a row's bits in batches of 1 to 4,096.
+// In its column-major words, C^T [J, I] = B [J, S] A^T [S, I].
 #pragma once
 #include <array>
 #include <map>
@@ -28,7 +31,8 @@ static_assert(CUBLAS_STATUS_SUCCESS == rectify::CublasLt::success && CUDA_R_32F 
               CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK == rectify::CublasLt::reductions &&
               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES == rectify::CublasLt::alignments[0] &&
               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES == rectify::CublasLt::alignments[3] &&
-              CUBLASLT_ALGO_CONFIG_SPLITK_NUM == rectify::CublasLt::split_k && CUBLASLT_REDUCTION_SCHEME_NONE == 0 &&
+              CUBLASLT_ALGO_CONFIG_SPLITK_NUM == rectify::CublasLt::split_k &&
+              CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME == rectify::CublasLt::reduction && CUBLASLT_REDUCTION_SCHEME_NONE == 0 &&
               sizeof(cublasLtMatmulAlgo_t) == sizeof(rectify::CublasLt::Algorithm) &&
               sizeof(cublasLtMatmulHeuristicResult_t) == sizeof(rectify::CublasLt::Candidate));
 #endif
@@ -36,7 +40,7 @@ static_assert(CUBLAS_STATUS_SUCCESS == rectify::CublasLt::success && CUDA_R_32F 
 namespace rectify::RECTIFY_TARGET {
 
 constexpr int64_t kUsualRows = 512;
-constexpr size_t kLibraryBytes = size_t{32} << 20;
+constexpr uint64_t kLibraryBytes = 0;
 constexpr int kLibraryAlignment = 16;
 
 /** The descriptions that one product needs, destroyed with it. */
@@ -81,12 +85,28 @@ struct LibraryState {
   std::map<std::array<int64_t, 6>, Choice> choices;
 };
 
+/** Can the algorithm compute this product? */
+inline bool serves(const CublasLt& lt, void* handle, const LibraryProduct& p, const CublasLt::Algorithm& algorithm) {
+  CublasLt::Candidate verdict{};
+  return p.good && lt.check(handle, p.product, p.b, p.a, p.c, p.c, &algorithm, &verdict) == CublasLt::success &&
+         verdict.state == CublasLt::success && verdict.workspace <= kLibraryBytes;
+}
+
+/** Does it add up each sum in one piece? */
+inline bool whole_sums(const CublasLt& lt, const CublasLt::Algorithm& algorithm) {
+  int32_t parts = 0;
+  uint32_t scheme = 0;
+  size_t written = 0;
+  return lt.setting(&algorithm, CublasLt::split_k, &parts, sizeof parts, &written) == CublasLt::success && (parts == 0 || parts == 1) &&
+         lt.setting(&algorithm, CublasLt::reduction, &scheme, sizeof scheme, &written) == CublasLt::success && scheme == 0;
+}
+
 inline LibraryState::Choice choose_algorithm(const CublasLt& lt, void* handle, const Product& p) {
-  LibraryState::Choice choice;
   const bool by_weight = !p.a.columns;  // else a weight's gradient: the terms are rows
-  const LibraryProduct usual(lt, p, by_weight ? kUsualRows : p.a.rows, by_weight ? p.depth : kUsualRows);
+  const auto of_rows = [&](int64_t rows) { return LibraryProduct(lt, p, by_weight ? rows : p.a.rows, by_weight ? p.depth : rows); };
+  const LibraryProduct usual = of_rows(kUsualRows);
   void* preference = nullptr;
-  if (!usual.good || lt.preference_create(&preference) != CublasLt::success) return choice;
+  if (!usual.good || lt.preference_create(&preference) != CublasLt::success) return {};
   const uint32_t no_reduction = 0, alignment = kLibraryAlignment;
   bool good = lt.preference_set(preference, CublasLt::most_workspace, &kLibraryBytes, sizeof kLibraryBytes) == CublasLt::success &&
               lt.preference_set(preference, CublasLt::reductions, &no_reduction, sizeof no_reduction) == CublasLt::success;
@@ -98,15 +118,13 @@ inline LibraryState::Choice choose_algorithm(const CublasLt& lt, void* handle, c
   if (good && lt.candidates(handle, usual.product, usual.b, usual.a, usual.c, usual.c, preference, most, found, &count) != CublasLt::success)
     count = 0;
   lt.preference_destroy(preference);
-  for (int i = 0; i < count && !choice.any; i++) {
-    int32_t parts = 0;
-    size_t written = 0;
-    if (found[i].state != CublasLt::success ||
-        lt.setting(&found[i].algorithm, CublasLt::split_k, &parts, sizeof parts, &written) != CublasLt::success || parts > 1)
-      continue;
-    choice = {true, found[i].algorithm};
+  for (int i = 0; i < count; i++) {
+    const CublasLt::Algorithm& algorithm = found[i].algorithm;
+    bool serving = found[i].state == CublasLt::success && whole_sums(lt, algorithm);
+    for (int64_t rows : {1, 7, 64, 513, 4096}) serving = serving && (!by_weight || serves(lt, handle, of_rows(rows), algorithm));
+    if (serving) return {true, algorithm};
   }
-  return choice;
+  return {};
 }
 
 __global__ void start_from_bias(void* c, Dtype dtype, const float* bias, int64_t size, int64_t columns, bool accumulate) {
@@ -147,11 +165,7 @@ inline bool multiply_by_library(Device& device, const Product& p) {
   if (at == state.choices.end()) at = state.choices.emplace(key, choose_algorithm(*lt, state.handle, p)).first;
   if (!at->second.any) return false;
   const LibraryProduct call(*lt, p, p.a.rows, p.depth);
-  CublasLt::Candidate verdict;
-  if (!call.good ||
-      lt->check(state.handle, call.product, call.b, call.a, call.c, call.c, &at->second.algorithm, &verdict) != CublasLt::success ||
-      verdict.workspace > kLibraryBytes)
-    return false;
+  if (!serves(*lt, state.handle, call, at->second.algorithm)) return false;
   if (p.bias) {
     constexpr int threads = 256;
     const int64_t size = p.rows() * p.columns();
@@ -159,9 +173,9 @@ inline bool multiply_by_library(Device& device, const Product& p) {
   }
   const float one = 1, beta = begun ? 1 : 0;
   if (lt->multiply(state.handle, call.product, &one, p.b.data, call.b, p.a.data, call.a, &beta, p.c, call.c, p.c, call.c,
-                   &at->second.algorithm, workspace(device, kLibraryBytes, kLibrarySlot), kLibraryBytes, stream(device)) !=
-      CublasLt::success)
+                   &at->second.algorithm, nullptr, kLibraryBytes, stream(device)) != CublasLt::success)
     throw std::runtime_error("matmul: " + lt->path + " refused a product it had accepted; set RECTIFY_CUBLASLT=off");
+  if (synchronous_launches()) check(cudaStreamSynchronize(stream(device)), "matmul by cuBLASLt");
   return true;
 }
 

@@ -23,7 +23,7 @@ __device__ inline int lane_index() { return static_cast<int>(threadIdx.x) % kWar
 __device__ inline int warp_index() { return static_cast<int>(threadIdx.x) / kWarp; }
 
 /** The workspaces of the kernels that use this file; others begin at 0. */
-enum Slot : int { kLeftSlot = 8, kRightSlot, kLibrarySlot, kLogitsSlot, kHeadSlot, kAttentionSlot, kEmbeddingSlot };
+enum Slot : int { kLeftSlot = 8, kRightSlot, kLogitsSlot, kHeadSlot, kAttentionSlot, kEmbeddingSlot };
 
 /** Two values rounded to bf16, the first in the low half. */
 __device__ inline uint32_t pack_bf16(float low, float high) {
