@@ -76,6 +76,14 @@ function checkTools(): void {
   if (missing.length > 0) process.exit(1)
 }
 
+/** On the PATH, or where its installer puts it without telling the PATH. */
+const nvcc =
+  process.env.CUDACXX ??
+  Bun.which("nvcc") ??
+  [process.env.CUDA_HOME, process.env.CUDA_PATH, "/usr/local/cuda"]
+    .map((home) => join(home ?? "", "bin/nvcc"))
+    .find((file) => existsSync(file))
+
 async function build(): Promise<void> {
   checkTools()
   const started = performance.now()
@@ -83,7 +91,13 @@ async function build(): Promise<void> {
   const cmakeJs = join(root, "node_modules/cmake-js/bin/cmake-js")
   const run = Bun.spawn(
     [process.execPath, cmakeJs, "build", "--parallel", String(availableParallelism()), "-l", "warn"],
-    { cwd: root, stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+    {
+      cwd: root,
+      env: { ...process.env, ...(nvcc && { CUDACXX: nvcc }) },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
   )
   let log = ""
   const follow = async (stream: ReadableStream<Uint8Array>) => {
@@ -118,8 +132,8 @@ await once(
 )
 
 // A different compiler, CUDA toolkit or folder makes a different addon.
-const tools = ["CXX", "CXXFLAGS", "CUDACXX", "CMAKE_GENERATOR"].map((name) => process.env[name] ?? "")
-const setting = JSON.stringify([root, ...tools, Bun.which("nvcc")])
+const tools = ["CXX", "CXXFLAGS", "CMAKE_GENERATOR"].map((name) => process.env[name] ?? "")
+const setting = JSON.stringify([root, ...tools, nvcc])
 await once(
   "build/.rectify-built",
   hashFiles(["CMakeLists.txt", "bun.lock", ...filesUnder("native")], setting),

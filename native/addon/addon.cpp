@@ -180,14 +180,15 @@ Napi::Value tensors(const Napi::CallbackInfo& info) {
 Napi::Value plan(const Napi::CallbackInfo& info) {
   const auto config = read_struct<ModelConfig>(info[0], "config");
   auto options = read_struct<EngineOptions>(info[1], "options");
-  options.model.gpu = options.device.rfind("cuda", 0) == 0;
+  options.model.gpu = names_gpu(options.device);
+  if (options.model.memory_limit == 0) options.model.memory_limit = usable_memory(device_memory(options.device));
   MemoryPlan plan = Model::plan(config, options.model);
   return write(info.Env(), plan);
 }
 
 Napi::Value gpus(const Napi::CallbackInfo& info) {
   GpuReport report = find_gpus();
-  if (const CublasLt* lt = cublaslt()) report.cublas_lt = lt->path;
+  if (const CublasLt* lt = cublaslt()) report.cublas_lt = lt->path, report.cublas_lt_version = lt->version();
   return write(info.Env(), report);
 }
 

@@ -369,6 +369,7 @@ void fields(V& v, GpuReport::Gpu& g) {
   v("multiprocessors", g.multiprocessors);
   v("memory", g.memory);
   v("free", g.free);
+  v("error", g.error);
 }
 
 template <class V>
@@ -378,6 +379,7 @@ void fields(V& v, GpuReport& r) {
   v("runtime", r.runtime);
   v("error", r.error);
   v("cublasLt", r.cublas_lt);
+  v("cublasLtVersion", r.cublas_lt_version);
   v("gpus", r.gpus);
 }
 

@@ -52,8 +52,10 @@ std::unique_ptr<CublasLt> open(const std::string& path) {
       bind(library, "cublasLtMatmulPreferenceDestroy", lt->preference_destroy) &&
       bind(library, "cublasLtMatmulAlgoGetHeuristic", lt->candidates) &&
       bind(library, "cublasLtMatmulAlgoConfigGetAttribute", lt->setting) &&
-      bind(library, "cublasLtMatmulAlgoCheck", lt->check) && bind(library, "cublasLtMatmul", lt->multiply))
+      bind(library, "cublasLtMatmulAlgoCheck", lt->check) && bind(library, "cublasLtMatmul", lt->multiply)) {
+    if (Dl_info info; dladdr(reinterpret_cast<void*>(lt->version), &info) && info.dli_fname) lt->path = info.dli_fname;  // where the loader found it
     return lt;
+  }
   dlclose(library);
   return nullptr;
 }

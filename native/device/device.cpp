@@ -73,6 +73,38 @@ int index_of(const std::string& kind, const std::string& name) {
   return index;
 }
 
+struct Named {
+  Target target;
+  int index = 0;  // of the GPU
+};
+
+/** What a device's name means, whether it is here or not. */
+Named named(const std::string& name) {
+  if (name == "cpu") {
+    for (Target target : kCpuTargets)
+      if (target_available(target) && !slow_bf16(target)) return {target};
+  }
+  for (Target target : kCpuTargets)
+    if (name == std::string("cpu:") + target_name(target)) return {target};
+  if (const int index = index_of("cuda:emulated", name); index >= 0) return {Target::emulated, index};
+  if (const int index = index_of("cuda", name); index >= 0) return {Target::cuda, index};
+  throw std::runtime_error("device: expected a device, got \"" + name +
+                           "\"; known: cpu, cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512bf16, cuda, cuda:N, cuda:emulated");
+}
+
+/** Only what this build and this processor can run. */
+Named available(const std::string& name) {
+  const Named device = named(name);
+  if (device.target != Target::cuda && !target_available(device.target))
+    throw std::runtime_error("device: this processor has no " + std::string(target_name(device.target)) + "; use \"cpu\"");
+#if !defined(RECTIFY_CUDA)
+  if (device.target == Target::cuda)
+    throw std::runtime_error("device: " + name + " was asked for, and this build has no CUDA backend; install nvcc and build again "
+                             "(`bun run doctor` says how), or use device: cpu");
+#endif
+  return device;
+}
+
 int core_count() {
   const unsigned cores = std::thread::hardware_concurrency();
   return cores > 0 ? static_cast<int>(cores) : 1;
@@ -128,36 +160,29 @@ GpuReport find_gpus() {
 #endif
 }
 
-size_t gpu_memory() {
-  const GpuReport report = find_gpus();
-  return report.gpus.empty() ? 0 : report.gpus.front().free;
+bool names_gpu(const std::string& name) {
+  const Target target = named(name).target;
+  return target == Target::cuda || target == Target::emulated;
+}
+
+size_t device_memory(const std::string& name) {
+  const Named device = available(name);
+#if defined(RECTIFY_CUDA)
+  if (device.target == Target::cuda) return cuda::free_memory(device.index);
+#endif
+  return device.target == Target::emulated ? emulated::free_memory(device.index) : 0;
 }
 
 std::unique_ptr<Device> open_device(const std::string& name, int threads) {
   if (threads < 0 || threads > 1024)
     throw std::runtime_error("threads: expected 0 (one per core) to 1024, got " + std::to_string(threads));
   const int count = threads == 0 ? core_count() : threads;
-  if (name == "cpu") {
-    for (Target target : kCpuTargets)
-      if (target_available(target) && !slow_bf16(target)) return std::make_unique<CpuDevice>(target, count);
-  }
-  for (Target target : kCpuTargets) {
-    if (name != std::string("cpu:") + target_name(target)) continue;
-    if (!target_available(target))
-      throw std::runtime_error("device: this processor has no " + std::string(target_name(target)) + "; use \"cpu\"");
-    return std::make_unique<CpuDevice>(target, count);
-  }
-  if (const int index = index_of("cuda:emulated", name); index >= 0) return emulated::open(index, count);
-  if (const int index = index_of("cuda", name); index >= 0) {
+  const Named device = available(name);
 #if defined(RECTIFY_CUDA)
-    return cuda::open(index, count);
-#else
-    throw std::runtime_error("device: " + name + " was asked for, and this build has no CUDA backend; install nvcc and build again "
-                             "(`bun run doctor` says how), or use device: cpu");
+  if (device.target == Target::cuda) return cuda::open(device.index, count);
 #endif
-  }
-  throw std::runtime_error("device: expected a device, got \"" + name +
-                           "\"; known: cpu, cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512bf16, cuda, cuda:N, cuda:emulated");
+  if (device.target == Target::emulated) return emulated::open(device.index, count);
+  return std::make_unique<CpuDevice>(device.target, count);
 }
 
 }  // namespace rectify

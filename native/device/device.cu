@@ -230,17 +230,20 @@ GpuReport report() {
     gpu.major = properties.major, gpu.minor = properties.minor;
     gpu.multiprocessors = properties.multiProcessorCount;
     gpu.memory = properties.totalGlobalMem;
-    if (cudaSetDevice(i) == cudaSuccess) {
-      size_t total = 0;
-      cudaMemGetInfo(&gpu.free, &total);
-    }
+    size_t total = 0;
+    cudaError_t unusable = cudaSetDevice(i);
+    if (unusable == cudaSuccess) unusable = cudaMemGetInfo(&gpu.free, &total);
+    if (unusable != cudaSuccess) cudaGetLastError(), gpu.error = cudaGetErrorString(unusable);
     found.gpus.push_back(gpu);
   }
   if (count > 0) cudaSetDevice(0);
   return found;
 }
 
-std::unique_ptr<Device> open(int index, int threads) {
+namespace {
+
+/** Makes it the thread's, or says why it cannot be. */
+void choose(int index) {
   const std::string name = name_of(index);
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
@@ -259,6 +262,19 @@ std::unique_ptr<Device> open(int index, int threads) {
   if (major < 8)
     throw std::runtime_error("device: expected compute capability 8.0 (Ampere) or newer for " + name + ", got " + std::to_string(major) +
                              ".x; use device: cpu");
+}
+
+}  // namespace
+
+size_t free_memory(int index) {
+  choose(index);
+  size_t left = 0, total = 0;
+  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+  return left;
+}
+
+std::unique_ptr<Device> open(int index, int threads) {
+  choose(index);
   return std::make_unique<CudaDevice>(index, threads);
 }
 

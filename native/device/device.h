@@ -1,5 +1,6 @@
 // Where tensors live and kernels run. A kernel is chosen by `target`; model code never looks inside device memory.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -43,6 +44,8 @@ class Device {
   virtual void copy(void* to, const void* from, size_t bytes) = 0;
   virtual void zero(void* device, size_t bytes) = 0;
   virtual void synchronize() = 0;
+  /** Most bytes that buffers have held at once. */
+  size_t most_held() const { return most_held_; }
   /** Bytes that are its own and free; 0: it shares the machine's. */
   virtual size_t free_memory() const { return 0; }
   /** One allocation that later ones are cut from; the GPU only. */
@@ -66,7 +69,9 @@ class Device {
   Device(Target target, int threads);
 
  private:
+  friend class Buffer;
   struct Scratch;
+  size_t held_ = 0, most_held_ = 0;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<Scratch[]> scratch_;
 };
@@ -74,14 +79,19 @@ class Device {
 /** `name`: "cpu" (the best instruction set here), "cpu:avx2", ... or "cuda", "cuda:1"; `threads` 0 means one per core. */
 std::unique_ptr<Device> open_device(const std::string& name, int threads);
 
-/** Bytes free on the GPU that a process would be given first; 0 where there is none. */
-size_t gpu_memory();
+/** Is it a GPU's name? Refuses what is no device's name at all. */
+bool names_gpu(const std::string& name);
+
+/** Bytes free on the GPU of that name, whatever else runs there; 0 for what shares the machine's memory. Refuses as open_device does. */
+size_t device_memory(const std::string& name);
 
 /** Owns one allocation. */
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(Device& device, size_t bytes) : device_(&device), data_(bytes ? device.allocate(bytes) : nullptr), bytes_(bytes) {}
+  Buffer(Device& device, size_t bytes) : device_(&device), data_(bytes ? device.allocate(bytes) : nullptr), bytes_(bytes) {
+    device.most_held_ = std::max(device.most_held_, device.held_ += bytes);
+  }
   ~Buffer() { reset(); }
   Buffer(Buffer&& other) noexcept { *this = static_cast<Buffer&&>(other); }
   Buffer& operator=(Buffer&& other) noexcept {
@@ -96,7 +106,7 @@ class Buffer {
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
   void reset() noexcept {
-    if (data_) device_->release(data_);
+    if (data_) device_->release(data_), device_->held_ -= bytes_;
     data_ = nullptr, bytes_ = 0;
   }
 

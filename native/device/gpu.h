@@ -55,11 +55,13 @@ struct GpuReport {
     std::string name;
     int major = 0, minor = 0, multiprocessors = 0;
     size_t memory = 0, free = 0;
+    std::string error;  // why it cannot be used
   };
   bool built = false;  // with nvcc
   int driver = 0, runtime = 0;
   std::string error;  // why there is no device
   std::string cublas_lt;  // its file, empty where there is none; looked for only when asked
+  size_t cublas_lt_version = 0;  // 130100 is 13.1.0
   std::vector<Gpu> gpus;
 };
 
@@ -102,10 +104,12 @@ GpuReport find_gpus();
 // device.cu, compiled by nvcc where it is, and everywhere by the C++ compiler against the emulation of CUDA.
 namespace cuda {
 GpuReport report();
+size_t free_memory(int index);
 std::unique_ptr<Device> open(int index, int threads);
 }  // namespace cuda
 namespace emulated {
 GpuReport report();
+size_t free_memory(int index);
 std::unique_ptr<Device> open(int index, int threads);
 }  // namespace emulated
 

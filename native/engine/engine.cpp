@@ -360,7 +360,7 @@ EngineStats Engine::stats() {
   s.trained_parameters = model().trained().training() ? model().trained().layout().count : 0;
   s.dtype = model().weights().dtype();
   s.optimizer_step = model().optimizer_step();
-  s.peak_bytes = peak_bytes();
+  s.peak_bytes = device_->is_gpu() ? device_->most_held() : peak_bytes();
   return s;
 }
 

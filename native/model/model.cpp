@@ -37,9 +37,7 @@ size_t scratch_bytes(const ModelConfig& config, const ModelOptions& options) {
   return kKernelScratch + std::min(logits, kMostLogits) + static_cast<size_t>(decode_logit_rows(config, options)) * vocabulary * 4;
 }
 
-size_t available_memory(const ModelOptions& options) {
-  if (options.gpu)
-    if (const size_t bytes = gpu_memory()) return bytes / 20 * 19;
+size_t machine_memory() {
   size_t kib = 0;
   if (std::FILE* file = std::fopen("/proc/meminfo", "r")) {
     char line[256];
@@ -92,6 +90,8 @@ void expect_size(const char* name, size_t got, int64_t expected, bool optional) 
 
 }  // namespace
 
+size_t usable_memory(size_t free) { return free / 20 * 19; }
+
 MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options) {
   config.check();
   if (options.max_batch_tokens < 1)
@@ -107,7 +107,7 @@ MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options) {
   plan.adam = 2 * plan.grads;
   plan.activations = working_bytes(config, options, adapters) + scratch_bytes(config, options);
 
-  const size_t limit = options.memory_limit ? options.memory_limit : available_memory(options);
+  const size_t limit = options.memory_limit ? options.memory_limit : machine_memory();
   const size_t fixed = plan.weights + plan.grads + plan.adam + plan.activations;
   const KvCache page{nullptr, config.layers, 1, config.kv_heads, config.head_dim, activations_of(options)};
   const size_t pages = static_cast<size_t>((config.max_position_embeddings + KvCache::page_tokens - 1) / KvCache::page_tokens + 1);
@@ -129,7 +129,7 @@ namespace {
 
 ModelOptions on_device(ModelOptions options, const Device& device) {
   options.gpu = device.is_gpu();
-  if (options.memory_limit == 0) options.memory_limit = device.free_memory() / 20 * 19;
+  if (options.memory_limit == 0) options.memory_limit = usable_memory(device.free_memory());
   return options;
 }
 

@@ -29,6 +29,9 @@ struct ModelOptions {
   std::optional<LoraConfig> lora;  // train adapters; the model's own weights stay as they are
 };
 
+/** Of a GPU's free bytes those that a run may plan with: the rest is for what kernels and the driver take on their own. */
+size_t usable_memory(size_t free);
+
 /** Bytes. */
 struct MemoryPlan {
   size_t weights = 0, grads = 0, adam = 0, activations = 0, kv = 0, free = 0;

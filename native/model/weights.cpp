@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
-#include <thread>
 
 namespace rectify {
 
@@ -274,13 +273,12 @@ void Weights::initialize(uint64_t seed, float range) {
     std::vector<float> values(static_cast<size_t>(n), 0.0f);
     if (!tensor.vector) {
       const uint64_t key = mix(mix(seed) ^ (i + 1));
-      const auto fill = [&](int64_t begin, int64_t end) {
-        for (int64_t k = begin; k < end; k++)
+      const int parts = device_.pool().size();
+      auto fill = [&](int part) {
+        for (int64_t k = n * part / parts; k < n * (part + 1) / parts; k++)
           values[static_cast<size_t>(k)] = static_cast<float>(range * normal(key, static_cast<uint64_t>(k)));
       };
-      std::thread half(fill, n / 2, n);
-      fill(0, n / 2);
-      half.join();
+      device_.pool().run([](void* context, int part) { (*static_cast<decltype(fill)*>(context))(part); }, &fill);
     } else if (tensor.name.size() > 7 && tensor.name.compare(tensor.name.size() - 7, 7, ".weight") == 0) {
       std::fill(values.begin(), values.end(), 1.0f);
     }

@@ -1,5 +1,5 @@
 // The thread pool runs every part exactly once, again and again; buffers are aligned; unknown devices are refused by name.
-#include "../device/device.h"
+#include "../device/gpu.h"
 
 #include <sys/stat.h>
 
@@ -48,15 +48,37 @@ int main() {
     CHECK(reinterpret_cast<uintptr_t>(buffer.data()) % 64 == 0);
     device->zero(buffer.data(), bytes);
   }
-  for (const char* name : {"tpu", "cuda", "cpu:mmx", ""}) {
-    bool refused = false;
-    try {
-      open_device(name, 1);
-    } catch (const std::runtime_error& error) {
-      refused = std::string(error.what()).rfind("device: ", 0) == 0;
-    }
-    CHECK(refused);
+  CHECK(device->most_held() == size_t{5} << 20);
+  {
+    Buffer one(*device, 4000), two(*device, size_t{3} << 20);
+    const Buffer three(*device, size_t{4} << 20);
+    two = std::move(one);
   }
+  CHECK(device->most_held() == (size_t{7} << 20) + 4000);
+  const Buffer small(*device, 64);
+  CHECK(device->most_held() == (size_t{7} << 20) + 4000);
+
+  CHECK(device_memory("cpu") == 0);
+  {
+    const size_t free = device_memory("cuda:emulated"), other = device_memory("cuda:emulated:1");
+    const auto second = open_device("cuda:emulated:1", 1);
+    const Buffer held(*second, size_t{64} << 20);
+    CHECK(device_memory("cuda:emulated") == free && device_memory("cuda:emulated:1") + held.bytes() <= other);
+  }
+  const size_t gpus = find_gpus().gpus.size();
+  const auto refused_by = [](const auto& ask) {
+    try {
+      ask();
+    } catch (const std::runtime_error& error) {
+      return std::string(error.what()).rfind("device: ", 0) == 0;
+    }
+    return false;
+  };
+  for (const std::string& name : {std::string("tpu"), std::string("cpu:mmx"), std::string(), "cuda:" + std::to_string(gpus), std::string("cuda:1x"), std::string("cuda:emulated:2")}) {
+    CHECK(refused_by([&] { open_device(name, 1); }));
+    CHECK(refused_by([&] { device_memory(name); }));
+  }
+  for (size_t i = 0; i < gpus; i++) CHECK(device_memory("cuda:" + std::to_string(i)) <= find_gpus().gpus[i].memory);
   bool refused = false;
   try {
     Buffer(*device, ~size_t{0} / 4);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test"
 import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { deviceReport } from "@rectify/engine"
 import { openInputs } from "../../packages/trainer/src/inputs.ts"
 import { engineOptions, openModel, openPolicy, planOf } from "../../packages/trainer/src/policy.ts"
 import { Run } from "../../packages/trainer/src/run.ts"
@@ -79,24 +80,45 @@ test("a model that cannot be is refused where it is described", async () => {
   )
 })
 
+const config = {
+  architectures: ["Qwen2ForCausalLM"],
+  vocab_size: 512,
+  hidden_size: 64,
+  intermediate_size: 128,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 64,
+  tie_word_embeddings: true,
+  hidden_act: "silu",
+  eos_token_id: 0,
+}
+
 test("a model that is too large here is planned all the same, and the shortage told", () => {
-  const config = {
-    architectures: ["Qwen2ForCausalLM"],
-    vocab_size: 512,
-    hidden_size: 64,
-    intermediate_size: 128,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    max_position_embeddings: 64,
-    tie_word_embeddings: true,
-    hidden_act: "silu",
-    eos_token_id: 0,
-  }
   const { plan, shortage } = planOf(recipe({ memory_limit: 1_000_000 }), { config, seed: 1 })
   expect(shortage).toContain("memory: expected a run that fits in")
   const whole = planOf(recipe(), { config, seed: 1 })
   expect(whole.shortage).toBeNull()
   expect(plan.weights).toBe(whole.plan.weights)
   expect(plan.free).toBe(0)
+})
+
+test("a plan asks the GPU that the run would be on", () => {
+  const on = (device: string, memory_limit = 0) =>
+    planOf(recipe({ device, memory_limit }), { config, seed: 1 })
+  const gpus = deviceReport().gpus
+  for (const [i, { memory }] of gpus.entries()) {
+    const { plan, shortage } = on(`cuda:${i}`)
+    expect(shortage).toBeNull()
+    expect(plan.free).toBeLessThan(memory)
+  }
+  // One more than there are: planned, and told that this machine has it not.
+  const { plan, shortage } = on(`cuda:${gpus.length}`)
+  expect(shortage).toMatch(/^device: .*cuda:?\d?.*bun run doctor/s)
+  expect(plan.free).toBe(0)
+  expect(plan.weights).toBe(on("cuda:emulated").plan.weights)
+  // Given the memory, no device is asked.
+  expect(on("cuda:9", 2 ** 33)).toMatchObject({ shortage: null, plan: { weights: plan.weights } })
+  for (const name of ["tpu", "cuda:", "cuda:x", "cuda:-1", "cudaa"])
+    expect(() => on(name)).toThrow(/^device: expected a device, got .*known: cpu/)
 })

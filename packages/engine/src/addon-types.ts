@@ -223,6 +223,7 @@ export interface Gpu {
   multiprocessors: number
   memory: number
   free: number
+  error: string
 }
 
 export interface GpuReport {
@@ -231,6 +232,7 @@ export interface GpuReport {
   runtime: number
   error: string
   cublasLt: string
+  cublasLtVersion: number
   gpus: Gpu[]
 }
 

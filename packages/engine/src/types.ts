@@ -227,6 +227,7 @@ export interface EngineStats {
   dtype: Dtype
   optimizerStep: number
   plan: MemoryPlan
+  /** most memory held at once: of the process, or on a GPU of the engine's arrays there */
   peakBytes: number
 }
 

@@ -1,18 +1,11 @@
 // `doctor`: what this machine has for the engine, what is missing, and the command that cures it.
 import { existsSync, readFileSync } from "node:fs"
 import { arch, availableParallelism, freemem, platform, totalmem } from "node:os"
+import { join } from "node:path"
 import { deviceReport } from "@rectify/engine"
 import { type Args, type Command, EXIT } from "../command.ts"
+import { type Finding, finding, type GpuReport, gib, gpuFindings } from "../gpu-findings.ts"
 import type { Io } from "../io.ts"
-
-export interface Finding {
-  what: string
-  found: string
-  /** what is missing and how to get it; null when nothing is */
-  cure: string | null
-  /** nothing runs without it */
-  needed: boolean
-}
 
 const command: Command = {
   summary: "tell what this machine has for the engine: processor, GPU, driver, libraries, tools",
@@ -42,15 +35,6 @@ async function run(_: Args, io: Io): Promise<number> {
   return findings.some(({ cure, needed }) => needed && cure !== null) ? EXIT.failed : EXIT.ok
 }
 
-const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
-const version = (cuda: number) => `${Math.floor(cuda / 1000)}.${Math.floor((cuda % 1000) / 10)}`
-const finding = (what: string, found: string, cure: string | null = null, needed = false): Finding => ({
-  what,
-  found,
-  cure,
-  needed,
-})
-
 function machine(): Finding[] {
   const info = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : ""
   const name = info.match(/^model name\s*:\s*(.*)$/m)?.[1] ?? arch()
@@ -63,21 +47,20 @@ function machine(): Finding[] {
   ]
 }
 
+/** What a tool says of itself; null where there is none. */
+function say(tool: string, ...args: string[]): string | null {
+  const path = Bun.which(tool)
+  return path && Bun.spawnSync([path, ...args], { stdin: "ignore", stderr: "ignore" }).stdout.toString()
+}
+const version = (text: string | null) => text && (text.match(/\d+\.\d+(\.\d+)?/)?.[0] ?? "found")
+
 function tools(): Finding[] {
-  const ask = (tool: string, ...args: string[]) => {
-    const path = Bun.which(tool)
-    if (!path) return null
-    const out = Bun.spawnSync([path, ...args], { stdin: "ignore", stderr: "ignore" }).stdout.toString()
-    return out.match(/\d+\.\d+(\.\d+)?/)?.[0] ?? "found"
-  }
   const cxx = process.env.CXX?.split(" ")[0] ?? ["c++", "g++", "clang++"].find((name) => Bun.which(name))
-  const compiler = cxx ? ask(cxx, "--version") : null
-  const cmake = ask("cmake", "--version")
-  const node = ask("node", "--version")
-  const nvcc = ask("nvcc", "--version")
+  const compiler = cxx ? version(say(cxx, "--version")) : null
+  const cmake = version(say("cmake", "--version"))
   return [
     finding("bun", Bun.version),
-    finding("node", node ?? "none; Bun takes its place"),
+    finding("node", version(say("node", "--version")) ?? "none; Bun takes its place"),
     finding(
       "C++ compiler",
       compiler ? `${cxx} ${compiler}` : "none",
@@ -85,58 +68,25 @@ function tools(): Finding[] {
       true,
     ),
     finding("cmake", cmake ?? "none", cmake ? null : "apt install cmake", true),
-    finding(
-      "nvcc",
-      nvcc ?? "none",
-      nvcc
-        ? null
-        : "for a GPU: install the CUDA toolkit 12 or newer (developer.nvidia.com/cuda-downloads), then bun run build",
-    ),
   ]
 }
 
 function engine(): Finding[] {
-  let report: ReturnType<typeof deviceReport>
+  let report: GpuReport
   try {
     report = deviceReport()
   } catch (error) {
     return [finding("engine", (error as Error).message, "bun run build", true)]
   }
-  const out = [
-    finding(
-      "engine",
-      report.built ? `built with CUDA ${version(report.runtime)}` : "built for the CPU alone",
-      report.built ? null : "for a GPU: put nvcc on the PATH, then bun run build",
-    ),
-    finding(
-      "NVIDIA driver",
-      report.driver > 0 ? `for CUDA ${version(report.driver)}` : "none",
-      report.driver === 0
-        ? "for a GPU: install NVIDIA's driver (apt install nvidia-driver); nvidia-smi must list the GPU"
-        : report.driver < report.runtime - (report.runtime % 1000)
-          ? `update the driver: the engine was built with CUDA ${version(report.runtime)}`
-          : null,
-    ),
-  ]
-  report.gpus.forEach((gpu, i) => {
-    const old = gpu.major < 8
-    out.push(
-      finding(
-        `cuda:${i}`,
-        `${gpu.name}, compute capability ${gpu.major}.${gpu.minor}, ${gpu.multiprocessors} multiprocessors, ${gib(gpu.memory)}, ${gib(gpu.free)} free`,
-        old ? "needs compute capability 8.0 (Ampere) or newer: use device: cpu" : null,
-      ),
-    )
+  const home = process.env.CUDA_HOME ?? process.env.CUDA_PATH ?? "/usr/local/cuda"
+  const nvcc = say("nvcc", "--version") ?? say(join(home, "bin/nvcc"), "--version")
+  const smi = say("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+  return gpuFindings(report, {
+    nvcc: version(nvcc?.match(/release .*/)?.[0] ?? nvcc),
+    listed: [...(smi ?? "").matchAll(/^(.+), (\d[\d.]*)$/gm)].map(([, name, driver]) => ({
+      name: name!,
+      driver: driver!,
+    })),
+    visible: process.env.CUDA_VISIBLE_DEVICES,
   })
-  if (report.gpus.length === 0) out.push(finding("GPU", `none (${report.error})`, "use device: cpu"))
-  out.push(
-    finding(
-      "cuBLASLt",
-      report.cublasLt || "none",
-      report.cublasLt || report.gpus.length === 0
-        ? null
-        : "the engine's own tensor-core matmul is used; faster: install cuBLAS (pip install nvidia-cublas), or name the library in RECTIFY_CUBLASLT",
-    ),
-  )
-  return out
 }
