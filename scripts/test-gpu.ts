@@ -44,7 +44,7 @@ const native = readdirSync(join(root, "native/test"))
   .filter(
     (file) =>
       file.endsWith(".cpp") &&
-      /(all_devices|gpu_device)\(/.test(readFileSync(join(root, "native/test", file), "utf8")),
+      /(all_devices|gpu_device|gpu_name)\(/.test(readFileSync(join(root, "native/test", file), "utf8")),
   )
   .map((file) => file.replace(/\.cpp$/, ""))
 

@@ -40,7 +40,11 @@ constexpr unsigned kAllLanes = 0xffffffffu;
 using bf16 = __nv_bfloat16;
 
 static inline GpuDevice& gpu(Device& device) { return static_cast<GpuDevice&>(device); }
-static inline cudaStream_t stream(Device& device) { return static_cast<cudaStream_t>(gpu(device).stream); }
+/** To launch into; its GPU becomes the calling thread's, as launches need. */
+static inline cudaStream_t stream(Device& device) {
+  cudaSetDevice(gpu(device).index);
+  return static_cast<cudaStream_t>(gpu(device).stream);
+}
 static inline int multiprocessors(Device& device) { return gpu(device).multiprocessors; }
 
 /** Device scratch of at least `bytes`, contents undefined; valid until the next call for the same slot. */

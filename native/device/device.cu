@@ -62,14 +62,14 @@ cudaStream_t new_stream() {
 class CudaDevice final : public GpuDevice {
  public:
   CudaDevice(int index, int threads)
-      : GpuDevice(Target::RECTIFY_TARGET, threads, new_stream(), multiprocessors_of(index)), index_(index), on_(RECTIFY_TARGET::stream(*this)) {
+      : GpuDevice(Target::RECTIFY_TARGET, threads, index, new_stream(), multiprocessors_of(index)), on_(RECTIFY_TARGET::stream(*this)) {
     for (Stage& stage : stages_) {
       check(cudaMallocHost(&stage.data, kStaging), "cudaMallocHost");
       check(cudaEventCreateWithFlags(&stage.free, cudaEventDisableTiming), "cudaEventCreate");
     }
   }
   ~CudaDevice() override {
-    cudaSetDevice(index_);
+    cudaSetDevice(index);
     cudaStreamSynchronize(on_);
     release_workspace();
     for (Stage& stage : stages_) {
@@ -90,6 +90,7 @@ class CudaDevice final : public GpuDevice {
     const size_t rounded = (bytes + Pool::align - 1) / Pool::align * Pool::align;
     if (rounded < bytes) refuse(bytes);
     void* data = pool_.base() ? pool_.take(rounded) : nullptr;
+    if (!data && recording_) throw std::runtime_error("cuda: expected memory before a graph is recorded, got " + mib(bytes) + " asked for within");
     if (!data) return fresh(rounded);
 #if defined(RECTIFY_EMULATE_CUDA)
     if (!recording_) check(cudaMemsetAsync(data, 0xff, rounded, on_), "allocate");  // NaN, as new memory holds there
@@ -99,12 +100,14 @@ class CudaDevice final : public GpuDevice {
   void release(void* data) noexcept override {
     use();
     if (pool_.holds(data)) return pool_.give(data);  // what uses it next comes later in the stream
+    if (recording_) return released_.push_back(data);
     cudaStreamSynchronize(on_);
     cudaFree(data);
   }
 
   void copy_in(void* device, const void* host, size_t bytes) override {
     use();
+    expect_no_recording();
     for (size_t at = 0; at < bytes; at += kStaging) {
       const size_t n = std::min(kStaging, bytes - at);
       Stage& stage = next_stage();
@@ -114,9 +117,11 @@ class CudaDevice final : public GpuDevice {
       check(cudaEventRecord(stage.free, on_), "copy_in");
     }
   }
-  /** The next piece is under way while one is copied out of its staging memory. */
+  /** The next piece is under way while one is copied out of its staging memory. A copy in that still reads that memory comes before it in
+   *  the stream. */
   void copy_out(void* host, const void* device, size_t bytes) override {
     use();
+    expect_no_recording();
     struct Piece {
       Stage* stage;
       char* to;
@@ -130,7 +135,6 @@ class CudaDevice final : public GpuDevice {
     for (size_t at = 0; at < bytes; at += kStaging) {
       const size_t n = std::min(kStaging, bytes - at);
       Stage& stage = next_stage();
-      check(cudaEventSynchronize(stage.free), "copy_out (or a kernel before it)");
       check(cudaMemcpyAsync(stage.data, static_cast<const char*>(device) + at, n, cudaMemcpyDeviceToHost, on_), "copy_out");
       check(cudaEventRecord(stage.free, on_), "copy_out");
       land();
@@ -163,15 +167,26 @@ class CudaDevice final : public GpuDevice {
     check(cudaStreamBeginCapture(on_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     recording_ = true;
     cudaGraph_t graph = nullptr;
+    bool kept = true;
+    const auto stop = [&] {
+      recording_ = false;
+      const cudaError_t error = cudaStreamEndCapture(on_, &graph);
+      kept = released_.empty();
+      for (void* data : released_) release(data);
+      released_.clear();
+      return error;
+    };
     try {
       launches();
     } catch (...) {
-      recording_ = false;
-      if (cudaStreamEndCapture(on_, &graph) == cudaSuccess && graph) cudaGraphDestroy(graph);
+      if (stop() == cudaSuccess) cudaGraphDestroy(graph);
       throw;
     }
-    recording_ = false;
-    check(cudaStreamEndCapture(on_, &graph), "cudaStreamEndCapture");
+    check(stop(), "cudaStreamEndCapture");
+    if (!kept) {
+      cudaGraphDestroy(graph);
+      throw std::runtime_error("cuda: expected memory to be kept while a graph is recorded, got some of it released");
+    }
     return std::make_unique<CudaGraph>(graph, on_);
   }
   bool recording() const override { return recording_; }
@@ -182,7 +197,11 @@ class CudaDevice final : public GpuDevice {
     cudaEvent_t free = nullptr;  // recorded when the copy that uses it is in the stream
   };
 
-  void use() const noexcept { cudaSetDevice(index_); }
+  void use() const noexcept { cudaSetDevice(index); }
+  /** Staging memory holds something else when a graph runs. */
+  void expect_no_recording() const {
+    if (recording_) throw std::runtime_error("cuda: expected copies from and to the host before or after a graph is recorded, got one within");
+  }
   Stage& next_stage() { return stages_[static_cast<size_t>(turn_++ % kStages)]; }
 
   void* fresh(size_t bytes) {
@@ -194,18 +213,18 @@ class CudaDevice final : public GpuDevice {
   [[noreturn]] void refuse(size_t bytes) const {
     size_t left = 0, total = 0;
     cudaMemGetInfo(&left, &total);
-    throw std::runtime_error("device: expected " + mib(bytes) + " of memory on " + name_of(index_) + ", got " + mib(left) +
+    throw std::runtime_error("device: expected " + mib(bytes) + " of memory on " + name_of(index) + ", got " + mib(left) +
                              " free of " + mib(total) +
                              "; lower per_device_train_batch_size, set gradient_checkpointing: true, use dtype: bfloat16 or end "
                              "what else runs on this GPU (nvidia-smi)");
   }
 
-  int index_;
   cudaStream_t on_;
   Pool pool_;
   Stage stages_[kStages];
   int turn_ = 0;
   bool recording_ = false;
+  std::vector<void*> released_;  // while a graph is recorded, which allows no cudaFree
 };
 
 }  // namespace

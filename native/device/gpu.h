@@ -67,6 +67,7 @@ struct GpuReport {
 
 class GpuDevice : public Device {
  public:
+  const int index;
   /** A cudaStream_t. */
   void* const stream;
   const int multiprocessors;
@@ -89,8 +90,8 @@ class GpuDevice : public Device {
   int64_t scratch_moves() const override { return scratch_moves_; }
 
  protected:
-  GpuDevice(Target target, int threads, void* stream, int multiprocessors)
-      : Device(target, threads), stream(stream), multiprocessors(multiprocessors) {}
+  GpuDevice(Target target, int threads, int index, void* stream, int multiprocessors)
+      : Device(target, threads), index(index), stream(stream), multiprocessors(multiprocessors) {}
   void release_workspace() { slots_.clear(); }
 
  private:

@@ -18,7 +18,7 @@ inline int failures = 0, checks = 0;
 
 inline bool report(bool ok, const char* file, int line, const std::string& what) {
   checks++;
-  if (!ok && ++failures <= 20) std::printf("FAILED %s:%d: %s\n", file, line, what.c_str());
+  if (!ok && ++failures <= 20) std::printf("FAILED %s:%d: %s\n", file, line, what.c_str()), std::fflush(stdout);
   return ok;
 }
 
