@@ -1,5 +1,6 @@
 // What kernels see of the GPU: a stream, multiprocessors, scratch; and how a GPU, real or emulated, is found and opened.
 #pragma once
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <stdexcept>
@@ -80,8 +81,9 @@ class GpuDevice : public Device {
     if (buffer.bytes() < bytes) {
       if (recording()) throw std::runtime_error("cuda: expected scratch to have its size before a graph is recorded");
       if (buffer.data()) scratch_moves_++;
+      const size_t roomy = std::min(2 * buffer.bytes(), size_t{4} << 20);  // what is small moves seldom
       buffer.reset();
-      buffer = Buffer(*this, (bytes + 255) / 256 * 256);
+      buffer = Buffer(*this, std::max((bytes + 255) / 256 * 256, roomy));
     }
     return buffer.data();
   }
