@@ -19,7 +19,7 @@ constexpr auto kPage = static_cast<int32_t>(KvCache::page_tokens);
 #if defined(RECTIFY_EMULATE_CUDA)
 constexpr int kSplit = 128;
 #else
-constexpr int kSplit = 1024;
+constexpr int kSplit = 512;
 #endif
 
 struct Forward {

@@ -17,7 +17,7 @@ int64_t rounded_rows(int64_t rows) {
 }  // namespace
 
 StepGraphs::Shape StepGraphs::round_up(Shape shape, int64_t most_rows, int64_t most_positions) {
-  constexpr int64_t least_longest = 1024;
+  constexpr int64_t least_longest = 512;
   const auto longest = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max(shape.longest, least_longest))));
   return {std::min(rounded_rows(shape.rows), most_rows), std::min(longest, most_positions)};
 }

@@ -16,7 +16,7 @@ class StepGraphs {
     int64_t rows = 0, longest = 0;
     bool operator==(const Shape&) const = default;
   };
-  /** 1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, ... rows, but at most `most_rows`; paths up to 1024, 2048, ... or `most_positions`. */
+  /** 1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, ... rows, but at most `most_rows`; paths up to 512, 1024, ... or `most_positions`. */
   static Shape round_up(Shape shape, int64_t most_rows, int64_t most_positions);
 
   /** The launches of a step of this shape: themselves the first time, when scratch finds its size; recorded the second time; replayed

@@ -72,6 +72,11 @@ template <bool transposed>
 inline void load_matrices(uint32_t (&r)[4], const void* row) {
   const auto rows = emulation::collect(static_cast<const uint16_t*>(row));
   const int g = lane_index() / 4, t = lane_index() % 4;
+  // 32 banks of 4 bytes: the 8 rows of a matrix are one access where no two of them meet.
+  if (reinterpret_cast<uintptr_t>(row) % kCopyBytes != 0) emulation::fail("expected rows aligned to 16 bytes");
+  unsigned banks = 0;
+  for (int j = 0; j < 8; j++) banks |= 1u << reinterpret_cast<uintptr_t>(rows[lane_index() / 8 * 8 + j]) / kCopyBytes % 8;
+  if (banks != 0xff) emulation::fail("expected the rows of a matrix in different banks");
   for (int i = 0; i < 4; i++) {
     const auto value = [&](int half) -> uint32_t {
       return transposed ? rows[i * 8 + 2 * t + half][g] : rows[i * 8 + g][2 * t + half];
