@@ -52,7 +52,8 @@ __global__ void append_rows(C* pages, int64_t page_values, const Q* qkv, ForestV
   const int64_t page = forest.pages[forest.page_begin[segment] + index / kPage];
   C* to = pages + page * page_values;
   const Q* from = qkv + row * shape.width() + shape.q_width();
-  for (int64_t i = threadIdx.x; i < 2 * shape.kv_width(); i += blockDim.x)  // K then V, head by head
+  const auto values = static_cast<int>(2 * shape.kv_width());
+  for (int i = static_cast<int>(threadIdx.x); i < values; i += static_cast<int>(blockDim.x))  // K then V, head by head
     to[(i / shape.head_dim * kPage + index % kPage) * shape.head_dim + i % shape.head_dim] = from_float<C>(to_float(from[i]));
 }
 

@@ -139,11 +139,12 @@ __global__ void __launch_bounds__(2 * kWarp) keys_plain(Backward b) {
 /** dk and dv: the parts in order. */
 __global__ void add_parts(Backward b) {
   const AttentionShape& s = b.shape;
-  const int64_t row = blockIdx.x, D = s.head_dim;
-  for (int64_t i = threadIdx.x; i < 2 * s.kv_width(); i += blockDim.x) {
-    const int64_t value = i / s.kv_width(), kv_head = i % s.kv_width() / D, d = i % D;
+  const int64_t row = blockIdx.x;
+  const int D = s.head_dim, width = s.kv_heads * D;
+  for (int i = static_cast<int>(threadIdx.x); i < 2 * width; i += static_cast<int>(blockDim.x)) {
+    const int value = i / width, kv_head = i % width / D, d = i % D;
     float sum = 0;
-    for (int part = 0; part < b.parts; part++) sum += b.sums(part, row, static_cast<int>(kv_head))[value * D + d];
+    for (int part = 0; part < b.parts; part++) sum += b.sums(part, row, kv_head)[value * D + d];
     b.store(row * s.width() + s.q_width() + i, sum);
   }
 }

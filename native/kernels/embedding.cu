@@ -16,34 +16,43 @@ __global__ void __launch_bounds__(kThreads) gather_table(Y* y, const W* table, c
   for (int64_t c = threadIdx.x; c < width; c += kThreads) y[t * width + c] = from_float<Y>(to_float(from[c]));
 }
 
-/** Bit i of masks[w]: row first + 32 w + i has this id. All threads call it; `masks` is good until the next call. */
-__device__ void find_id(unsigned (&masks)[kWarps], const int32_t* ids, int32_t id, int64_t first, int64_t end) {
-  const int64_t t = first + threadIdx.x;
-  const unsigned mask = __ballot_sync(kAllLanes, t < end && ids[t] == id);
+/** Which of the rows [first, first + kThreads) before `end` have this id, ascending, by their place among them: how many. All threads
+ *  call it; `found` is good until the next call. */
+__device__ int find_id(int (&found)[kThreads], const int32_t* ids, int32_t id, int64_t first, int64_t end) {
+  __shared__ unsigned masks[kWarps];
+  const auto thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
+  const bool own = first + thread < end && ids[first + thread] == id;
+  const unsigned mask = __ballot_sync(kAllLanes, own);
   __syncthreads();
-  if (threadIdx.x % 32 == 0) masks[threadIdx.x / 32] = mask;
+  if (lane == 0) masks[warp] = mask;
   __syncthreads();
+  int before = __popc(mask & ((1u << lane) - 1)), count = 0;
+  for (int w = 0; w < kWarps; w++) {
+    if (w == warp) before += count;
+    count += __popc(masks[w]);
+  }
+  if (own) found[before] = thread;
+  __syncthreads();
+  return count;
 }
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     scatter_table(float* dtable, const T* dy, const int32_t* ids, int64_t rows, int64_t width) {
-  __shared__ unsigned masks[kWarps];
+  __shared__ int found[kThreads];
   const int64_t own = blockIdx.x;
   const int32_t id = ids[own];
-  for (int64_t first = 0; first < own; first += kThreads) {
-    find_id(masks, ids, id, first, own);
-    for (int w = 0; w < kWarps; w++)
-      if (masks[w]) return;
-  }
+  for (int64_t first = 0; first < own; first += kThreads)
+    if (find_id(found, ids, id, first, own) > 0) return;
   float* to = dtable + id * width;
   for (int64_t first = own; first < rows; first += kThreads) {
-    find_id(masks, ids, id, first, rows);
-    for (int w = 0; w < kWarps; w++)
-      for (unsigned left = masks[w]; left; left &= left - 1) {
-        const T* from = dy + (first + 32 * w + __ffs(static_cast<int>(left)) - 1) * width;
-        for (int64_t c = threadIdx.x; c < width; c += kThreads) to[c] += to_float(from[c]);
-      }
+    const int count = find_id(found, ids, id, first, rows);
+    for (int64_t c = threadIdx.x; count > 0 && c < width; c += kThreads) {
+      float sum = to[c];
+#pragma unroll 8
+      for (int i = 0; i < count; i++) sum += to_float(dy[(first + found[i]) * width + c]);  // a frequent token: many loads under way
+      to[c] = sum;
+    }
   }
 }
 

@@ -263,11 +263,14 @@ const void* operand(Device& device, const Tensor& x, Dtype compute, Slot slot, c
 
 bool is_real(const Tensor& t) { return !t.data || t.dtype == Dtype::f32 || t.dtype == Dtype::bf16; }
 
-__global__ void pack_rows(void* out, Dtype dtype, int64_t depth, const float* weight, int64_t n, int64_t k) {
-  const int64_t step = int64_t{gridDim.x} * blockDim.x;
-  for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n * depth; i += step) {
-    const int64_t row = i / depth, c = i % depth;
-    store_value(out, dtype, i, c < k ? weight[row * k + c] : 0);
+/** A block per row. */
+__global__ void pack_rows(void* out, Dtype dtype, int64_t depth, const float* weight, int64_t k) {
+  const int64_t row = blockIdx.x;
+  const float* from = weight + row * k;
+  for (int64_t c = 2 * threadIdx.x; c < depth; c += 2 * blockDim.x) {
+    const float left = c < k ? from[c] : 0, right = c + 1 < k ? from[c + 1] : 0;
+    if (c + 1 < depth) store_pair(out, dtype, row * depth + c, left, right);
+    else store_value(out, dtype, row * depth + c, left);
   }
 }
 
@@ -302,10 +305,8 @@ __global__ void add_runs(float* dbias, const float* partial, int64_t runs, int64
 void pack_panels(Device& device, Panels out, Tensor weight) {
   if (weight.dtype != Dtype::f32) throw std::runtime_error("pack_panels: expected a weight in f32");
   if (out.n * out.depth() == 0) return;
-  constexpr int64_t threads = 256, most = 8192;
-  const int64_t blocks = (out.n * out.depth() + threads - 1) / threads;
-  LAUNCH(pack_rows, blocks < most ? blocks : most, threads, 0, stream(device), out.data, out.dtype, out.depth(),
-         weight.f32(), out.n, out.k);
+  constexpr int threads = 256;
+  LAUNCH(pack_rows, out.n, threads, 0, stream(device), out.data, out.dtype, out.depth(), weight.f32(), out.k);
 }
 
 void matmul(Device& device, Tensor y, Tensor x, Panels weight, Tensor bias, bool accumulate) {
