@@ -46,7 +46,7 @@ void shapes_are_few() {
   std::map<int64_t, int64_t> rows;  // rounded -> how many round to it
   for (int64_t n = 1; n <= 256; n++) {
     const auto shape = StepGraphs::round_up({n, n}, 256, 4096);
-    CHECK(shape.rows >= n && (n <= 16 ? shape.rows < 2 * n : shape.rows <= n + n / 2) && shape.longest == 1024);
+    CHECK(shape.rows >= n && (n <= 16 ? shape.rows < 2 * n : shape.rows <= n + n / 2) && shape.longest == 512);
     rows[shape.rows]++;
   }
   std::vector<int64_t> sizes;
