@@ -63,19 +63,15 @@ class CudaDevice final : public GpuDevice {
  public:
   CudaDevice(int index, int threads)
       : GpuDevice(Target::RECTIFY_TARGET, threads, index, new_stream(), multiprocessors_of(index)), on_(RECTIFY_TARGET::stream(*this)) {
-    for (Stage& stage : stages_) {
-      check(cudaMallocHost(&stage.data, kStaging), "cudaMallocHost");
-      check(cudaEventCreateWithFlags(&stage.free, cudaEventDisableTiming), "cudaEventCreate");
-    }
+    for (Stage& stage : stages_) stage.open();
+    late_stage_.open();
   }
   ~CudaDevice() override {
     cudaSetDevice(index);
     cudaStreamSynchronize(on_);
     release_workspace();
-    for (Stage& stage : stages_) {
-      if (stage.data) cudaFreeHost(stage.data);
-      if (stage.free) cudaEventDestroy(stage.free);
-    }
+    for (Stage& stage : stages_) stage.close();
+    late_stage_.close();
     if (pool_.base()) cudaFree(pool_.base());
     cudaStreamDestroy(on_);
   }
@@ -142,6 +138,22 @@ class CudaDevice final : public GpuDevice {
     }
     land();
   }
+  void copy_out_later(void* host, const void* device, size_t bytes) override {
+    use();
+    expect_no_recording();
+    late_ = {};
+    if (bytes > kStaging) return copy_out(host, device, bytes);
+    check(cudaEventSynchronize(late_stage_.free), "copy_out_later");
+    check(cudaMemcpyAsync(late_stage_.data, device, bytes, cudaMemcpyDeviceToHost, on_), "copy_out_later");
+    check(cudaEventRecord(late_stage_.free, on_), "copy_out_later");
+    late_ = {host, bytes};
+  }
+  void land() override {
+    if (!late_.host) return;
+    check(cudaEventSynchronize(late_stage_.free), "land (or a kernel before it)");
+    std::memcpy(late_.host, late_stage_.data, late_.bytes);
+    late_ = {};
+  }
   void copy(void* to, const void* from, size_t bytes) override {
     if (bytes) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, on_), "copy");
   }
@@ -195,6 +207,15 @@ class CudaDevice final : public GpuDevice {
   struct Stage {
     void* data = nullptr;
     cudaEvent_t free = nullptr;  // recorded when the copy that uses it is in the stream
+
+    void open() {
+      check(cudaMallocHost(&data, kStaging), "cudaMallocHost");
+      check(cudaEventCreateWithFlags(&free, cudaEventDisableTiming), "cudaEventCreate");
+    }
+    void close() {
+      if (data) cudaFreeHost(data);
+      if (free) cudaEventDestroy(free);
+    }
   };
 
   void use() const noexcept { cudaSetDevice(index); }
@@ -221,7 +242,11 @@ class CudaDevice final : public GpuDevice {
 
   cudaStream_t on_;
   Pool pool_;
-  Stage stages_[kStages];
+  Stage stages_[kStages], late_stage_;
+  struct {
+    void* host = nullptr;
+    size_t bytes = 0;
+  } late_;
   int turn_ = 0;
   bool recording_ = false;
   std::vector<void*> released_;  // while a graph is recorded, which allows no cudaFree

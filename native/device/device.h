@@ -41,6 +41,9 @@ class Device {
   virtual void release(void* data) noexcept = 0;
   virtual void copy_in(void* device, const void* host, size_t bytes) = 0;
   virtual void copy_out(void* host, const void* device, size_t bytes) = 0;
+  /** A copy out that what is launched next does not hold up: `host` has the bytes after land(). One at a time. */
+  virtual void copy_out_later(void* host, const void* device, size_t bytes) { copy_out(host, device, bytes); }
+  virtual void land() {}
   virtual void copy(void* to, const void* from, size_t bytes) = 0;
   virtual void zero(void* device, size_t bytes) = 0;
   virtual void synchronize() = 0;

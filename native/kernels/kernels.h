@@ -68,6 +68,7 @@ struct TokenPairs {
   int64_t count = 0;
   const int32_t* row = nullptr;
   const int32_t* target = nullptr;
+  const int32_t* row_on_host = nullptr;  // `row` again, for who may not wait for the device; or null
 };
 
 struct SampleConfig {

@@ -5,6 +5,8 @@
 // Logits exist for a chunk of rows at a time, as many as kHeadBytes hold: one matmul, one pass for the statistics, one that turns
 // them into their gradient (bf16 beside bf16 weights), two matmuls. Chunks are whole tensor-core steps, so no result depends on
 // where they are cut. A row with a NaN or infinite logit has NaN results; other rows do not notice (dW does).
+#include <algorithm>
+
 #include "cuda/softmax_stats.cuh"
 #include "cuda/vector.cuh"
 #include "kernels.h"
@@ -207,12 +209,14 @@ void token_logprob_loss(Device& device, Tensor dhidden, Tensor dweight, Tensor l
   float* dlogp = h.own + 2 * hidden.rows;
   h.rows.logp = logp.f32(), h.rows.lse = h.own, h.rows.best = best.f32();
   h.rows.entropy = entropy ? entropy.f32() : h.own + hidden.rows;
-  std::vector<int32_t> pair_begin(static_cast<size_t>(hidden.rows) + 1);
-  device.copy_out(pair_begin.data(), h.rows.pair_begin, pair_begin.size() * sizeof(int32_t));
+  std::vector<int32_t> copied(pairs.row_on_host ? 0 : static_cast<size_t>(pairs.count));
+  if (!copied.empty()) device.copy_out(copied.data(), pairs.row, copied.size() * sizeof(int32_t));
+  const int32_t* row_of = pairs.row_on_host ? pairs.row_on_host : copied.data();
   h.for_chunks([&](int64_t row, int64_t count) {
     h.compute_logits(row, count);
     h.compute_statistics(count);
-    const int64_t begin = pair_begin[static_cast<size_t>(row)], end = pair_begin[static_cast<size_t>(row + count)];
+    const int64_t begin = std::lower_bound(row_of, row_of + pairs.count, row) - row_of;
+    const int64_t end = std::lower_bound(row_of + begin, row_of + pairs.count, row + count) - row_of;
     if (end > begin) loss(context, begin, end, logp.f32() + begin, dlogp + begin);
     h.compute_gradients(row, count, dhidden, dweight, dlogp, nullptr);
   });

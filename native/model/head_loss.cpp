@@ -1,12 +1,12 @@
 // From hidden states to their gradient: the fused LM head with the loss applied inside.
 // A loss whose tokens stand alone is applied while a chunk's logits are at hand (one pass over the vocabulary); sequence-level
 // ratios need every log-probability of a sequence first, so they take a forward and a backward walk.
+#include "head_loss.h"
+
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <exception>
-
-#include "model.h"
-#include "pass.h"
 
 namespace rectify {
 
@@ -19,12 +19,7 @@ std::vector<float> pick(const std::vector<float>& values, const std::vector<int3
   return out;
 }
 
-Tensor put(Arena& arena, Device& device, const std::vector<float>& values) {
-  if (values.empty()) return {};
-  const Tensor t = arena.take(static_cast<int64_t>(values.size()), 1);
-  device.copy_in(t.data, values.data(), t.bytes());
-  return t;
-}
+constexpr int64_t kSums = (sizeof(LossStats) / 4 + 15) / 16 * 16;  // 4-byte values of LossStats, rounded up
 
 /** Rounded so that sums are exact however the batch is cut, as grpo_loss's are. */
 double fixed_point(double value, int bits) { return std::ldexp(std::nearbyint(std::ldexp(value, bits)), -bits); }
@@ -76,90 +71,102 @@ void expect_finite(const LossStats& stats) {
 
 }  // namespace
 
-void Model::head_loss(Arena& arena, const Forest& forest, const ScoredTokens& scored, const TrainRequest& request, Head head,
-                      LossStats& stats) {
-  const int64_t n = scored.count(), R = head.hidden.rows;
+HeadLoss::HeadLoss(const Forest& forest, const ScoredTokens& scored, const TrainRequest& request)
+    : scored_(scored), request_(request), by_sequence_(!request.sft && request.grpo.sequence_level) {
   // A segment with loss tokens is a sequence; its tokens are consecutive here, in order.
-  std::vector<int32_t> order(scored.token), begin, pair_of(static_cast<size_t>(forest.rows()), -1);
+  std::vector<int32_t> order(scored.token), pair_of(static_cast<size_t>(forest.rows()), -1);
   for (size_t i = 0; i < scored.token.size(); i++) pair_of[static_cast<size_t>(scored.token[i])] = static_cast<int32_t>(i);
   std::sort(order.begin(), order.end());
   for (size_t i = 0; i < order.size(); i++)
     if (i == 0 || forest.segment[static_cast<size_t>(order[i])] != forest.segment[static_cast<size_t>(order[i - 1])])
-      begin.push_back(static_cast<int32_t>(i));
-  const int64_t sequences = static_cast<int64_t>(begin.size());
-  begin.push_back(static_cast<int32_t>(n));
+      begin_.push_back(static_cast<int32_t>(i));
+  sequences_ = static_cast<int64_t>(begin_.size());
+  begin_.push_back(static_cast<int32_t>(scored.count()));
   // to_order[i]: the pair that comes i-th in the sequences; to_pair: the opposite.
-  std::vector<int32_t> to_order(order.size()), to_pair(order.size());
+  to_order_.resize(order.size()), to_pair_.resize(order.size());
   for (size_t i = 0; i < order.size(); i++) {
-    to_order[i] = pair_of[static_cast<size_t>(order[i])];
-    to_pair[static_cast<size_t>(to_order[i])] = static_cast<int32_t>(i);
+    to_order_[i] = pair_of[static_cast<size_t>(order[i])];
+    to_pair_[static_cast<size_t>(to_order_[i])] = static_cast<int32_t>(i);
   }
-  const int32_t* begins = arena.put(device_, begin);
-  const auto permuted = [&](Tensor from, const std::vector<int32_t>& places) {
-    const Tensor to = arena.take(n, 1);
-    gather_rows(device_, to, from, {const_cast<int32_t*>(arena.put(device_, places)), n, 1, Dtype::i32});
-    return to;
-  };
-  const bool by_sequence = !request.sft && request.grpo.sequence_level;
-  const std::vector<int32_t>& token = by_sequence ? order : scored.token;
-  Tensor weight;
-  if (request.sft) {
-    weight = put(arena, device_, pick(request.weights, token));
-  } else {
-    weight = arena.take(n, 1);  // in the order of the sequences
-    grpo_weights(device_, weight.f32(), begins, sequences, request.grpo);
-    if (!by_sequence) weight = permuted(weight, to_pair);
-  }
-  const std::vector<float> ones(request.sft ? token.size() : 0, 1.0f);
-  GrpoInputs inputs;
-  inputs.tokens = n;
-  inputs.old_logp = put(arena, device_, pick(request.old_logp, token)).f32();
-  inputs.ref_logp = put(arena, device_, pick(request.ref_logp, token)).f32();
-  inputs.advantage = put(arena, device_, request.sft ? ones : pick(request.advantages, token)).f32();
-  inputs.weight = weight.f32();
-  inputs.sequences = sequences;
-  inputs.begin = begins;
-  const Tensor sums = arena.take(1, sizeof(LossStats) / 4, Dtype::i32);
-  device_.copy_in(sums.data, &stats, sizeof stats);
+  const std::vector<int32_t>& token = by_sequence_ ? order : scored.token;
+  old_logp_ = pick(request.old_logp, token), ref_logp_ = pick(request.ref_logp, token);
+  advantage_ = request.sft ? std::vector<float>(token.size(), 1.0f) : pick(request.advantages, token);
+  weight_ = pick(request.weights, token);
+  const LossStats none;
+  zero_.resize(static_cast<size_t>(kSums));
+  std::memcpy(zero_.data(), &none, sizeof none);
+}
 
-  if (!by_sequence) {
-    TokenLoss loss{device_, request.sft ? supervised() : request.grpo, inputs, sums.as<LossStats>()};
-    token_logprob_loss(
-        device_, head.dhidden, head.dweight, head.logp, head.entropy, head.best, head.hidden, head.weight, head.pairs, request.temperature,
-        [](void* context, int64_t from, int64_t to, const float* logp, float* dlogp) {
-          static_cast<TokenLoss*>(context)->try_apply(from, to, logp, dlogp);
-        },
-        &loss);
-    if (loss.failure) {
-      trained().zero_grad();  // what the other tokens of the batch have added is of no use
-      std::rethrow_exception(loss.failure);
-    }
-  } else {
+void HeadLoss::add_to(Indices& indices) {
+  indices.add(begin_there_, begin_);
+  if (by_sequence_) indices.add(to_order_there_, to_order_);
+  if (!request_.sft) indices.add(to_pair_there_, to_pair_);
+  indices.add(zero_there_, zero_);
+  indices.add(inputs_.advantage, advantage_);
+  if (request_.sft) indices.add(inputs_.weight, weight_);
+  if (!old_logp_.empty()) indices.add(inputs_.old_logp, old_logp_);
+  if (!ref_logp_.empty()) indices.add(inputs_.ref_logp, ref_logp_);
+}
+
+Tensor HeadLoss::permuted(Device& device, Arena& arena, Tensor from, const int32_t* places) const {
+  const Tensor to = arena.take(from.rows, 1);
+  gather_rows(device, to, from, {const_cast<int32_t*>(places), from.rows, 1, Dtype::i32});
+  return to;
+}
+
+void HeadLoss::launch(Device& device, Arena& arena, const Head& head) {
+  const int64_t n = scored_.count(), R = head.hidden.rows;
+  results_ = arena.take(kSums + 2 * R + n, 1);
+  const Tensor entropy = results_.slice(kSums, R), best = results_.slice(kSums + R, R), logp = results_.slice(kSums + 2 * R, n);
+  device.copy(results_.data, zero_there_, kSums * 4);
+  auto* sums = results_.as<LossStats>();
+  inputs_.tokens = n;
+  inputs_.sequences = sequences_;
+  inputs_.begin = begin_there_;
+  if (!request_.sft) {
+    Tensor weight = arena.take(n, 1);  // in the order of the sequences
+    grpo_weights(device, weight.f32(), begin_there_, sequences_, request_.grpo);
+    if (!by_sequence_) weight = permuted(device, arena, weight, to_pair_there_);
+    inputs_.weight = weight.f32();
+  }
+  values_.resize(static_cast<size_t>(results_.size()));
+  if (by_sequence_) {
     const Tensor lse = arena.take(R, 1), gradient = arena.take(n, 1);
-    token_logprob_forward(device_, head.logp, lse, head.entropy, head.best, head.hidden, head.weight, head.pairs, request.temperature);
-    inputs.logp = permuted(head.logp, to_order).f32();
-    grpo_loss(device_, gradient.f32(), sums.as<LossStats>(), inputs, request.grpo);
-    token_logprob_backward(device_, head.dhidden, head.dweight, head.hidden, head.weight, lse, head.entropy, head.pairs,
-                           permuted(gradient, to_pair), {}, request.temperature);
+    token_logprob_forward(device, logp, lse, entropy, best, head.hidden, head.weight, head.pairs, request_.temperature);
+    inputs_.logp = permuted(device, arena, logp, to_order_there_).f32();
+    grpo_loss(device, gradient.f32(), sums, inputs_, request_.grpo);
+    token_logprob_backward(device, head.dhidden, head.dweight, head.hidden, head.weight, lse, entropy, head.pairs,
+                           permuted(device, arena, gradient, to_pair_there_), {}, request_.temperature);
+    return device.copy_out_later(values_.data(), results_.data, results_.bytes());
   }
-  LossStats summed;
-  device_.copy_out(&summed, sums.data, sizeof summed);
-  try {
-    expect_finite(summed);
-  } catch (...) {
-    trained().zero_grad();
-    throw;
+  TokenLoss loss{device, request_.sft ? supervised() : request_.grpo, inputs_, sums};
+  token_logprob_loss(
+      device, head.dhidden, head.dweight, logp, entropy, best, head.hidden, head.weight, head.pairs, request_.temperature,
+      [](void* context, int64_t from, int64_t to, const float* logp, float* dlogp) {
+        static_cast<TokenLoss*>(context)->try_apply(from, to, logp, dlogp);
+      },
+      &loss);
+  if (loss.failure) std::rethrow_exception(loss.failure);
+  device.copy_out_later(values_.data(), results_.data, results_.bytes());
+}
+
+LossStats HeadLoss::finish(Device& device) const {
+  device.land();
+  LossStats sums;
+  std::memcpy(static_cast<void*>(&sums), values_.data(), sizeof sums);
+  expect_finite(sums);
+  LossStats stats;
+  if (request_.sft) stats.loss = sums.loss, stats.tokens = sums.tokens;
+  else stats = sums;
+  stats.sequences = sequences_;
+  const size_t R = scored_.rows.size();
+  const float *entropy = values_.data() + kSums, *best = entropy + R, *logp = best + R;
+  for (size_t i = 0; i < scored_.row.size(); i++) {
+    const auto row = static_cast<size_t>(scored_.row[i]);
+    stats.entropy_sum += fixed_point(entropy[row], 30);
+    stats.likeliest += logp[i] == best[row];
   }
-  if (request.sft) stats.loss = summed.loss, stats.tokens = summed.tokens;
-  else stats = summed;
-  stats.sequences = sequences;
-  std::vector<float> entropy(static_cast<size_t>(R));
-  device_.copy_out(entropy.data(), head.entropy.data, head.entropy.bytes());
-  for (int32_t row : scored.row) stats.entropy_sum += fixed_point(entropy[static_cast<size_t>(row)], 30);
-  std::vector<float> best(static_cast<size_t>(R)), logp(static_cast<size_t>(n));
-  device_.copy_out(best.data(), head.best.data, head.best.bytes());
-  device_.copy_out(logp.data(), head.logp.data, head.logp.bytes());
-  for (size_t i = 0; i < logp.size(); i++) stats.likeliest += logp[i] == best[static_cast<size_t>(scored.row[i])];
+  return stats;
 }
 
 }  // namespace rectify

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <limits>
 
-#include "pass.h"
+#include "head_loss.h"
 #include "rope_table.h"
 #include "top_tokens.h"
 
@@ -245,28 +245,28 @@ TokenScores Model::logprobs(const Forest& forest, const std::vector<uint8_t>& ma
   ensure_positions(*std::max_element(forest.position.begin(), forest.position.end()) + 1);
   Arena arena = working_memory();
   Pass pass(arena, config_, shape(forest.rows(), false));
-  pass.bind(arena, device_, config_, forest);
+  const int32_t* rows = nullptr;
+  TokenPairs pairs;
+  Indices indices;
+  scored.add_to(indices, rows, pairs);
+  pass.bind(arena, device_, config_, forest, indices);
   forward(pass, false);
   const int64_t R = static_cast<int64_t>(scored.rows.size()), n = scored.count();
-  const Tensor hidden = head_input(arena, pass, arena.put(device_, scored.rows), R, nullptr);
-  const TokenPairs pairs{n, arena.put(device_, scored.row), arena.put(device_, scored.target)};
-  const Tensor out = arena.take(n, 1), lse = arena.take(R, 1), spread = arena.take(R, 1), top = arena.take(R, 1);
-  token_logprob_forward(device_, out, lse, spread, top, hidden, weights_.panels(weights_.layout().lm_head), pairs, temperature);
-  std::vector<float> values(static_cast<size_t>(n)), entropies(static_cast<size_t>(R)), tops(static_cast<size_t>(R));
-  device_.copy_out(values.data(), out.data, out.bytes());
-  device_.copy_out(entropies.data(), spread.data, spread.bytes());
-  device_.copy_out(tops.data(), top.data, top.bytes());
-  for (size_t i = 0; i < values.size(); i++) {
-    const auto t = static_cast<size_t>(scored.token[i]);
-    scores.logprobs[t] = values[i];
-    scores.entropy[t] = entropies[static_cast<size_t>(scored.row[i])];
-    scores.best[t] = tops[static_cast<size_t>(scored.row[i])];
+  const Tensor hidden = head_input(arena, pass, rows, R, nullptr);
+  const Tensor results = arena.take(2 * R + n, 1), lse = arena.take(R, 1);
+  const Tensor entropies = results.slice(0, R), tops = results.slice(R, R), logprobs = results.slice(2 * R, n);
+  token_logprob_forward(device_, logprobs, lse, entropies, tops, hidden, weights_.panels(weights_.layout().lm_head), pairs, temperature);
+  const std::vector<float> found = host_values(device_, results);
+  const float *entropy = found.data(), *best = entropy + R, *values = best + R;
+  for (size_t i = 0; i < scored.token.size(); i++) {
+    const auto t = static_cast<size_t>(scored.token[i]), row = static_cast<size_t>(scored.row[i]);
+    scores.logprobs[t] = values[i], scores.entropy[t] = entropy[row], scores.best[t] = best[row];
   }
   if (top_logprobs == 0) return scores;
   const Buffer buffer(device_, static_cast<size_t>(config_.vocab_size) * 4);
   const Tensor row{buffer.data(), 1, config_.vocab_size, Dtype::f32};
   std::vector<float> logits;
-  for (size_t i = 0; i < values.size(); i++) {
+  for (size_t i = 0; i < scored.token.size(); i++) {
     if (i == 0 || scored.row[i] != scored.row[i - 1]) {
       matmul(device_, row, hidden.slice(scored.row[i], 1), weights_.panels(weights_.layout().lm_head), {}, false);
       logits = host_values(device_, row);
@@ -291,31 +291,37 @@ LossStats Model::train(const Forest& forest, const TrainRequest& request) {
   if (!request.sft && request.grpo.beta != 0 && request.ref_logp.empty())
     throw std::runtime_error("train.refLogprobs: expected one value per token when beta is not 0, got none");
   const ScoredTokens scored(forest, request.mask, "train");
-  LossStats stats;
-  if (scored.count() == 0) return stats;
+  if (scored.count() == 0) return {};
 
   ensure_positions(*std::max_element(forest.position.begin(), forest.position.end()) + 1);
   Arena arena = working_memory();
   Pass pass(arena, config_, shape(T, true));
-  pass.bind(arena, device_, config_, forest);
-  const int64_t R = static_cast<int64_t>(scored.rows.size()), n = scored.count();
-  const int32_t* rows = arena.put(device_, scored.rows);
-  const TokenPairs pairs{n, arena.put(device_, scored.row), arena.put(device_, scored.target)};
-  const Tensor logp = arena.take(n, 1), entropy = arena.take(R, 1), best = arena.take(R, 1);
+  HeadLoss loss(forest, scored, request);
+  const int32_t* rows = nullptr;
+  TokenPairs pairs;
+  Indices indices;
+  scored.add_to(indices, rows, pairs);
+  loss.add_to(indices);
+  pass.bind(arena, device_, config_, forest, indices);
 
   forward(pass, false);
+  const int64_t R = static_cast<int64_t>(scored.rows.size());
   Tensor raw;
   const Tensor hidden = head_input(arena, pass, rows, R, &raw), dhidden = arena.take(R, config_.hidden_size);
   const int head = weights_.layout().lm_head, norm = weights_.layout().final_norm;
-  head_loss(arena, forest, scored, request, {dhidden, weights_.grad(head), logp, entropy, best, hidden, weights_.panels(head), pairs}, stats);
-
   const Tensor draw = arena.take(R, config_.hidden_size);
-  device_.zero(draw.data, draw.bytes());
-  rmsnorm_backward(device_, draw, weights_.grad(norm), dhidden, raw, weights_.vector(norm), config_.rms_norm_eps);
-  device_.zero(pass.dx.data, pass.dx.bytes());
-  scatter_rows(device_, pass.dx, draw, {const_cast<int32_t*>(rows), R, 1, Dtype::i32});
-  backward(pass);
-  return stats;
+  try {
+    loss.launch(device_, arena, {dhidden, weights_.grad(head), hidden, weights_.panels(head), pairs});
+    device_.zero(draw.data, draw.bytes());
+    rmsnorm_backward(device_, draw, weights_.grad(norm), dhidden, raw, weights_.vector(norm), config_.rms_norm_eps);
+    device_.zero(pass.dx.data, pass.dx.bytes());
+    scatter_rows(device_, pass.dx, draw, {const_cast<int32_t*>(rows), R, 1, Dtype::i32});
+    backward(pass);
+    return loss.finish(device_);
+  } catch (...) {
+    trained().zero_grad();  // what the batch has added so far is of no use
+    throw;
+  }
 }
 
 double Model::step(const AdamwConfig& config, double max_grad_norm) {

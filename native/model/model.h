@@ -159,14 +159,6 @@ class Model {
 
   /** Hidden states after the final norm, [R, C]: `raw` before it (kept for the backward pass). */
   Tensor head_input(Arena& arena, const Pass& pass, const int32_t* rows, int64_t count, Tensor* raw);
-  /** What the fused LM head reads and writes. */
-  struct Head {
-    Tensor dhidden, dweight, logp, entropy, best, hidden;
-    Panels weight;
-    TokenPairs pairs;
-  };
-  void head_loss(Arena& arena, const Forest& forest, const ScoredTokens& scored, const TrainRequest& request, Head head,
-                 LossStats& stats);
   Arena working_memory();
   /** Rows whose logits are in memory at once while decoding. */
   int64_t logit_rows() const;

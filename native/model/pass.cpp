@@ -42,7 +42,7 @@ Pass::Pass(Arena& arena, const ModelConfig& config, PassShape shape) : shape(sha
   }
 }
 
-void Pass::bind(Arena& arena, Device& device, const ModelConfig& config, const Forest& batch) {
+void Pass::bind(Arena& arena, Device& device, const ModelConfig& config, const Forest& batch, Indices& indices) {
   std::vector<int32_t> page_begin, pages;
   for (int32_t length : batch.length) {
     page_begin.push_back(static_cast<int32_t>(pages.size()));
@@ -52,7 +52,6 @@ void Pass::bind(Arena& arena, Device& device, const ModelConfig& config, const F
   forest.longest = *std::max_element(batch.position.begin(), batch.position.end()) + 1;
   forest.segments = batch.segments();
   const int32_t* ids = nullptr;
-  Indices indices;
   indices.add(ids, batch.tokens);
   indices.add(forest.segment, batch.segment);
   indices.add(forest.position, batch.position);

@@ -1,5 +1,6 @@
 // The working memory of one forward (and backward) pass: what each layer keeps, what all layers share, the batch's indices.
 #pragma once
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -53,18 +54,28 @@ class Indices {
     packed_.insert(packed_.end(), values.begin(), values.end());
     packed_.resize((end + 15) / 16 * 16);
   }
+  void add(const float*& to, const std::vector<float>& values) {
+    std::vector<int32_t> bits(values.size());
+    std::memcpy(bits.data(), values.data(), values.size() * sizeof(float));
+    floats_.push_back({&to, packed_.size()});
+    packed_.insert(packed_.end(), bits.begin(), bits.end());
+    packed_.resize((packed_.size() + 15) / 16 * 16);
+  }
   void send(Arena& arena, Device& device) {
     const int32_t* there = arena.put(device, packed_);
-    for (const Array& array : arrays_) *array.to = there + array.begin;
+    for (const auto& array : arrays_) *array.to = there + array.begin;
+    for (const auto& array : floats_) *array.to = reinterpret_cast<const float*>(there + array.begin);
   }
 
  private:
+  template <typename T>
   struct Array {
-    const int32_t** to;
+    const T** to;
     size_t begin;
   };
   std::vector<int32_t> packed_;
-  std::vector<Array> arrays_;
+  std::vector<Array<int32_t>> arrays_;
+  std::vector<Array<float>> floats_;
 };
 
 /** What a layer's backward pass needs of its forward pass. T rows; W = width of q, k, v side by side. */
@@ -104,8 +115,8 @@ struct Pass {
 
   const Activations& at(int64_t layer) const { return layers[layers.size() > 1 ? static_cast<size_t>(layer) : 0]; }
 
-  /** Copies the forest's indices to the device and gives each segment its pages of a one-layer cache. */
-  void bind(Arena& arena, Device& device, const ModelConfig& config, const Forest& batch);
+  /** Sends the forest's indices to the device, with those that are in `indices`, and gives each segment its pages of a one-layer cache. */
+  void bind(Arena& arena, Device& device, const ModelConfig& config, const Forest& batch, Indices& indices);
 };
 
 /** Which tokens a pass scores: pair i asks for token target[i] after hidden row rows[row[i]]. */
@@ -117,6 +128,11 @@ struct ScoredTokens {
   ScoredTokens(const Forest& forest, const std::vector<uint8_t>& mask, const char* verb);
 
   int64_t count() const { return static_cast<int64_t>(target.size()); }
+  /** They are to stay where they are until the indices are sent. */
+  void add_to(Indices& indices, const int32_t*& hidden_rows, TokenPairs& pairs) const {
+    indices.add(hidden_rows, rows), indices.add(pairs.row, row), indices.add(pairs.target, target);
+    pairs.count = count(), pairs.row_on_host = row.data();
+  }
 };
 
 }  // namespace rectify

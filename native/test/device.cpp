@@ -33,7 +33,27 @@ void test_library_search() {
   for (const char* name : {"/libcublasLt.so.12", "/libcublasLt.so.13", ""}) std::remove((at + name).c_str());
 }
 
+/** A late copy out has what was there when it was asked for, not what is written meanwhile. */
+void test_late_copies() {
+  for (const char* name : {"cpu", "cuda:emulated"}) {
+    const auto late = open_device(name, 1);
+    for (size_t count : {size_t{1000}, size_t{2} << 20}) {
+      const std::vector<int> before(count, 7), after(count, 9);
+      std::vector<int> found(count), next(count);
+      const Buffer buffer(*late, count * 4);
+      late->copy_in(buffer.data(), before.data(), buffer.bytes());
+      late->copy_out_later(found.data(), buffer.data(), buffer.bytes());
+      late->copy_in(buffer.data(), after.data(), buffer.bytes());
+      late->land();
+      late->copy_out(next.data(), buffer.data(), buffer.bytes());
+      CHECK(found == before && next == after);
+      late->land();  // none is under way
+    }
+  }
+}
+
 int main() {
+  test_late_copies();
   test_library_search();
   for (int threads : {1, 2, 3, 5}) {
     ThreadPool pool(threads);

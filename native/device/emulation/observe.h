@@ -9,6 +9,7 @@ namespace rectify::emulation {
  *  and copies are counted too). */
 struct Counts {
   uint64_t kernels = 0, copies = 0, fills = 0, waits = 0, graphs = 0;
+  uint64_t copies_in = 0, copies_out = 0, bytes_in = 0, bytes_out = 0;  // of the copies those between host and card
 };
 Counts counts();
 

@@ -364,7 +364,10 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     return end(cudaErrorStreamCaptureUnsupported);
   }
   return end(add(stream, [=] {
-    runtime().counts.copies++;
+    Counts& counts = runtime().counts;
+    counts.copies++;
+    if (kind == cudaMemcpyHostToDevice) counts.copies_in++, counts.bytes_in += bytes;
+    if (kind == cudaMemcpyDeviceToHost) counts.copies_out++, counts.bytes_out += bytes;
     std::memmove(to, from, bytes);
   }));
 }
