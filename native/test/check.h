@@ -22,10 +22,24 @@ inline bool report(bool ok, const char* file, int line, const std::string& what)
   return ok;
 }
 
+/** Of what was compared with a tolerance, what came nearest to it; told at the end. */
+struct Nearest {
+  double share = -1, difference = 0, tolerance = 0;
+  const char* file = "";
+  int line = 0;
+};
+inline Nearest nearest;
+
+inline void measure(double difference, double tolerance, const char* file, int line) {
+  const double share = tolerance > 0 ? difference / tolerance : difference > 0 ? 1 : 0;
+  if (share > nearest.share) nearest = {share, difference, tolerance, file, line};
+}
+
 #define CHECK(condition) ::rectify::test::report((condition), __FILE__, __LINE__, #condition)
 #define CHECK_NEAR(actual, expected, tolerance)                                                          \
   do {                                                                                                   \
     const double a_ = (actual), e_ = (expected), t_ = (tolerance);                                       \
+    ::rectify::test::measure(std::fabs(a_ - e_), t_, __FILE__, __LINE__);                                \
     ::rectify::test::report(std::fabs(a_ - e_) <= t_, __FILE__, __LINE__,                                \
                             std::string(#actual " = ") + std::to_string(a_) + ", expected " +            \
                                 std::to_string(e_) + " +- " + std::to_string(t_));                       \
@@ -114,7 +128,11 @@ inline bool is_gpu(const Device& device) { return device.target == Target::cuda 
 
 inline int finish(const char* name) {
   if (checks == 0) failures++;
-  std::printf("%s: %d checks, %d failed\n", name, checks, failures);
+  std::printf("%s: %d checks, %d failed", name, checks, failures);
+  if (const char* slash = std::strrchr(nearest.file, '/'); nearest.share >= 0)
+    std::printf("; nearest to its tolerance: %.1e of %.1e, %s:%d", nearest.difference, nearest.tolerance, slash ? slash + 1 : nearest.file,
+                nearest.line);
+  std::printf("\n");
   return failures == 0 ? 0 : 1;
 }
 
