@@ -26,8 +26,9 @@ struct Tile {
 };
 using WideTile = Tile<128, 128, 32, 4, 2, 2, 2>;
 using MiddleTile = Tile<64, 64, 64, 3, 2, 2, 4>;
-using LowTile = Tile<64, 16, 64, 4, 4, 1, 4>;    // decoding: up to 64 rows
-using SlimTile = Tile<16, 16, 128, 4, 1, 1, 8>;  // decoding: up to 16 rows, a stream of the weights
+// Decoding, up to 64 and up to 16 rows: a stream of the weights, as much of it under way as shared memory holds.
+using LowTile = Tile<64, 16, 64, 6, 4, 1, 2>;
+using SlimTile = Tile<16, 16, 256, 4, 1, 1, 2>;
 
 /** Wide tiles that share their columns of B follow one another, so that both stay in the second-level cache. */
 constexpr int kTileGroup = 8;
