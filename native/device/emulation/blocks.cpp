@@ -20,6 +20,8 @@ namespace rectify::emulation {
 const Place* here = nullptr;
 dim3 block_index, block_size, grid_size;
 unsigned char* dynamic_shared = nullptr;
+bool copies_land_early = false;
+uint64_t block_serial = 0;
 
 namespace {
 
@@ -148,9 +150,25 @@ bool can_run(const Thread& t) {
   fail(text);
 }
 
-void run_block(bool descending) {
+/** The turns in which a block's threads run: whatever the turn, a right kernel computes the same. */
+struct Order {
+  unsigned step, first;  // lane k of a warp's turn is (k step + first) mod 32, step odd
+  bool last_warp_first;
+};
+
+Order order_of(uint64_t turn) {
+  if (turn % 4 == 0) return {1, 0, false};
+  if (turn % 4 == 1) return {31, 31, true};
+  const uint64_t random = (turn + 1) * 0x9e3779b97f4a7c15u;
+  return {static_cast<unsigned>(random >> 40) % 32 | 1, static_cast<unsigned>(random >> 50) % 32, turn % 4 == 3};
+}
+
+void run_block(uint64_t turn) {
   const size_t n = threads.size();
   size_t left = n;
+  const Order order = order_of(turn);
+  copies_land_early = (turn / 2 + turn / 4) % 2 == 1;
+  block_serial++;
   for (Thread& t : threads) t.state = State::fresh;
   while (left > 0) {
     bool moved = false;
@@ -158,8 +176,9 @@ void run_block(bool descending) {
     for (size_t first = 0; first < n; first += 32)
       for (bool again = true; again;) {
         again = false;
-        for (size_t k = first; k < first + 32; k++) {
-          const size_t i = descending ? n - 1 - k : k;
+        const size_t warp = order.last_warp_first ? n - 32 - first : first;
+        for (unsigned k = 0; k < 32; k++) {
+          const size_t i = warp + (k * order.step + order.first) % 32;
           Thread& t = threads[i];
           if (!can_run(t)) continue;
           if (t.state == State::fresh) prepare(t.context, stacks + i * kStack, thread_main);
@@ -229,13 +248,18 @@ void run_blocks(const char* kernel, dim3 grid, dim3 block, size_t shared, const 
     const auto n = static_cast<unsigned>(i);
     threads[i].place = {{n % block.x, n / block.x % block.y, n / block.x / block.y}, n % 32, n / 32};
   }
-  bool descending = false;
+  // Every launch begins with another turn, so that kernels of one block see them all.
+  static uint64_t launches = [] {
+    const char* seed = std::getenv("RECTIFY_EMULATION_ORDER");
+    return seed ? std::strtoull(seed, nullptr, 10) : 0;
+  }();
+  uint64_t turn = launches++;
   for (unsigned z = 0; z < grid.z; z++)
     for (unsigned y = 0; y < grid.y; y++)
-      for (unsigned x = 0; x < grid.x; x++, descending = !descending) {
+      for (unsigned x = 0; x < grid.x; x++, turn++) {
         block_index = dim3(x, y, z);
         std::memset(dynamic_shared, 0xff, shared);
-        run_block(descending);
+        run_block(turn);
       }
   here = nullptr;
 }

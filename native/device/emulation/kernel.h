@@ -1,9 +1,10 @@
 // The language of kernels on the CPU, as much of it as ours use: the same .cu source, compiled by the C++ compiler, runs block after
 // block; each thread of a block is a fiber that runs until it meets a barrier or a warp collective.
 //
-// It shows wrong indexing, wrong numerics, missing barriers (threads run in ascending order in even blocks, in descending
-// order in odd ones), and diverging or deadlocked barriers (it stops with the kernel's name). It shows nothing about speed, the
-// memory model between blocks, or the hardware. Stricter than CUDA: collectives need all 32 lanes; no thread may be gone at a
+// It shows wrong indexing, wrong numerics, missing barriers (a warp runs as far as it can before the next one does; warps and lanes
+// run in ascending, descending and shuffled order by turns, and asynchronous copies land as late or as early as they may;
+// RECTIFY_EMULATION_ORDER=n begins with another turn), and diverging or deadlocked barriers (it stops with the kernel's name). It
+// shows nothing about speed, the memory model between blocks, or the hardware. Stricter than CUDA: collectives need all 32 lanes; no thread may be gone at a
 // barrier. Dynamic shared memory holds NaN at the start of each block.
 #pragma once
 #include <cmath>
@@ -58,6 +59,10 @@ struct Place {
 extern const Place* here;
 extern dim3 block_index, block_size, grid_size;
 extern unsigned char* dynamic_shared;
+/** Do this block's asynchronous copies land when they are asked for, or when they are waited for? */
+extern bool copies_land_early;
+/** Another number for every block that runs. */
+extern uint64_t block_serial;
 
 void block_barrier();
 /** All 32 lanes leave `bytes` (at most 128) and see what each left: lane i's lie at result + i * 128. */

@@ -85,25 +85,34 @@ inline void load_matrices(uint32_t (&r)[4], const void* row) {
   }
 }
 
-/** A thread's copies happen as late as they may: when it waits for them. */
+/** A thread's copies happen when it asks for them or when it waits for them, as the block's turn has it. */
 struct AsyncCopies {
   struct Copy {
     void* to;
     const void* from;
     bool valid;
     int64_t group;
+    void land() const {
+      if (valid) memcpy(to, from, kCopyBytes);
+      else memset(to, 0, kCopyBytes);
+    }
   };
   std::vector<Copy> waiting;
   int64_t group = 0;
+  uint64_t block = 0;
 };
 inline AsyncCopies& async_copies() {
   static AsyncCopies of_thread[1024];
-  return of_thread[threadIdx.x];
+  AsyncCopies& copies = of_thread[threadIdx.x];
+  if (copies.block != emulation::block_serial) copies.waiting.clear(), copies.group = 0, copies.block = emulation::block_serial;
+  return copies;
 }
 inline void copy_async(void* shared, const void* global, bool valid) {
   if ((reinterpret_cast<uintptr_t>(shared) | (valid ? reinterpret_cast<uintptr_t>(global) : 0)) % kCopyBytes != 0)
     emulation::fail("expected copies aligned to 16 bytes");
-  async_copies().waiting.push_back({shared, global, valid, async_copies().group});
+  const AsyncCopies::Copy copy{shared, global, valid, async_copies().group};
+  if (emulation::copies_land_early) copy.land();
+  else async_copies().waiting.push_back(copy);
 }
 inline void copies_commit() { async_copies().group++; }
 template <int pending>
@@ -112,8 +121,7 @@ inline void copies_wait() {
   size_t left = 0;
   for (const auto& copy : copies.waiting) {
     if (copy.group >= copies.group - pending) copies.waiting[left++] = copy;
-    else if (copy.valid) memcpy(copy.to, copy.from, kCopyBytes);
-    else memset(copy.to, 0, kCopyBytes);
+    else copy.land();
   }
   copies.waiting.resize(left);
 }
