@@ -41,6 +41,7 @@ std::unique_ptr<CublasLt> open(const std::string& path) {
   if (!library) return nullptr;
   auto lt = std::make_unique<CublasLt>();
   lt->path = path;
+  lt->emulated = dlsym(library, "rectify_stand_in") != nullptr;
   if (bind(library, "cublasLtGetVersion", lt->version) && bind(library, "cublasLtCreate", lt->create) &&
       bind(library, "cublasLtMatmulDescCreate", lt->product_create) &&
       bind(library, "cublasLtMatmulDescSetAttribute", lt->product_set) &&

@@ -25,6 +25,7 @@ struct CublasLt {
                        reduction = 3;
 
   std::string path;
+  bool emulated;  // a stand-in that serves emulated GPUs, and they no other
   size_t (*version)();
   int (*create)(void** handle);
   int (*product_create)(void** product, int compute, int scale);

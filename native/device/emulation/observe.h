@@ -1,6 +1,7 @@
-// What a test asks the emulated runtime: how much ran, and what nobody has given back.
+// What a test asks the emulated runtime: how much ran, what nobody has given back, and, for a library's stand-in, to run its work.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace rectify::emulation {
@@ -15,5 +16,8 @@ Counts counts();
 
 /** Allocations and handles that live, in words; empty: none. */
 std::string left_over();
+
+/** Puts work of the card into a stream (a cudaStream_t); 0: done. */
+int enqueue_work(void* stream, std::function<void()> work);
 
 }  // namespace rectify::emulation

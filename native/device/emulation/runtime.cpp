@@ -166,6 +166,8 @@ cudaError_t enqueue(cudaStream_t stream, Work work) {
   return end(add(stream, std::move(work)));
 }
 
+int enqueue_work(void* stream, Work work) { return enqueue(static_cast<cudaStream_t>(stream), std::move(work)); }
+
 bool reachable(const void* data) {
   if (!data || managed()) return true;
   const Call call;

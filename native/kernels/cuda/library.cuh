@@ -12,15 +12,7 @@
 #include "mma.cuh"
 #include "product.cuh"
 
-#if defined(RECTIFY_EMULATE_CUDA)
-
-namespace rectify::RECTIFY_TARGET {
-inline bool multiply_by_library(Device&, const Product&) { return false; }
-}  // namespace rectify::RECTIFY_TARGET
-
-#else
-
-#if __has_include(<cublasLt.h>)
+#if !defined(RECTIFY_EMULATE_CUDA) && __has_include(<cublasLt.h>)
 #include <cublasLt.h>
 static_assert(CUBLAS_STATUS_SUCCESS == rectify::CublasLt::success && CUDA_R_32F == rectify::CublasLt::f32 &&
               CUDA_R_16BF == rectify::CublasLt::bf16 && CUBLAS_COMPUTE_32F == rectify::CublasLt::compute_f32 &&
@@ -144,15 +136,14 @@ __global__ void start_from_bias(void* c, Dtype dtype, const float* bias, int64_t
 inline bool multiply_by_library(Device& device, const Product& p) {
   const CublasLt* lt = cublaslt();
   const auto aligned = [](const void* data) { return reinterpret_cast<uintptr_t>(data) % kLibraryAlignment == 0; };
-  if (!lt || p.depth == 0 || p.a.stride % 8 != 0 || p.b.stride % 8 != 0 || p.b.rows % 8 != 0 || !aligned(p.a.data) ||
+  if (!lt || lt->emulated != (device.target == Target::emulated) || p.depth == 0 || p.a.stride % 8 != 0 || p.b.stride % 8 != 0 || p.b.rows % 8 != 0 || !aligned(p.a.data) ||
       !aligned(p.b.data) || !aligned(p.c))
     return false;
   static std::mutex one_at_a_time;
   static std::map<int, LibraryState> states;
-  int ordinal = 0;
-  check(cudaGetDevice(&ordinal), "cudaGetDevice");
+  const cudaStream_t on = stream(device);
   const std::lock_guard lock(one_at_a_time);
-  LibraryState& state = states[ordinal];
+  LibraryState& state = states[gpu(device).index];
   if (!state.tried) {
     state.tried = true;
     if (lt->create(&state.handle) != CublasLt::success) state.handle = nullptr;
@@ -169,16 +160,14 @@ inline bool multiply_by_library(Device& device, const Product& p) {
   if (p.bias) {
     constexpr int threads = 256;
     const int64_t size = p.rows() * p.columns();
-    LAUNCH(start_from_bias, blocks_for(size, threads), threads, 0, stream(device), p.c, p.c_dtype, p.bias, size, p.columns(), p.accumulate);
+    LAUNCH(start_from_bias, blocks_for(size, threads), threads, 0, on, p.c, p.c_dtype, p.bias, size, p.columns(), p.accumulate);
   }
   const float one = 1, beta = begun ? 1 : 0;
   if (lt->multiply(state.handle, call.product, &one, p.b.data, call.b, p.a.data, call.a, &beta, p.c, call.c, p.c, call.c,
-                   &at->second.algorithm, nullptr, kLibraryBytes, stream(device)) != CublasLt::success)
+                   &at->second.algorithm, nullptr, kLibraryBytes, on) != CublasLt::success)
     throw std::runtime_error("matmul: " + lt->path + " refused a product it had accepted; set RECTIFY_CUBLASLT=off");
-  if (synchronous_launches()) check(cudaStreamSynchronize(stream(device)), "matmul by cuBLASLt");
+  if (synchronous_launches()) check(cudaStreamSynchronize(on), "matmul by cuBLASLt");
   return true;
 }
 
 }  // namespace rectify::RECTIFY_TARGET
-
-#endif
