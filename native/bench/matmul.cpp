@@ -1,4 +1,4 @@
-// The linear layer y = x W^T over packed panels, one thread: training shapes, the LM head, and decoding rows.
+// The linear layer y = x W^T over packed panels and its two gradients, one thread: training shapes, the LM head, and decoding rows.
 #include "../kernels/kernels.h"
 #include "bench.h"
 
@@ -23,10 +23,16 @@ int main(int argc, char** argv) {
         pack_panels(*device, panels, weight.tensor);
       }
       bench::Array x(*device, m, k, 1), y(*device, m, n, 0);
-      const double seconds = bench::seconds([&] { matmul(*device, y.tensor, x.tensor, panels, {}, false); });
       const std::string name = std::string(dtype == Dtype::f32 ? "f32 " : "bf16 ") + std::to_string(m) + "x" +
                                std::to_string(k) + "x" + std::to_string(n);
-      bench::emit(name, 2.0 * static_cast<double>(m * k * n) / seconds * 1e-9, "GFLOP/s");
+      const auto report = [&](const char* part, const auto& run) {
+        bench::emit(name + part, 2.0 * static_cast<double>(m * k * n) / bench::seconds(run) * 1e-9, "GFLOP/s");
+      };
+      report("", [&] { matmul(*device, y.tensor, x.tensor, panels, {}, false); });
+      if (m < 512) continue;
+      bench::Array dx(*device, m, k, 0), dw(*device, n, k, 0);
+      report(" dx", [&] { matmul_dx(*device, dx.tensor, y.tensor, panels, false); });
+      report(" dw", [&] { matmul_dw(*device, dw.tensor, y.tensor, x.tensor, dtype); });
     }
   }
 }

@@ -3,6 +3,11 @@
 #include "gpu.h"
 
 #include <sys/mman.h>
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include <cstdlib>
 #include <cstring>
@@ -13,7 +18,23 @@ namespace rectify {
 
 namespace {
 
-constexpr Target kCpuTargets[] = {Target::avx512bf16, Target::avx512, Target::avx2, Target::baseline};
+constexpr Target kCpuTargets[] = {Target::avx512amx, Target::avx512bf16, Target::avx512, Target::avx2, Target::baseline};
+
+/** Does the processor have bf16 tiles, and does the system let this process keep them? Asked once, before any thread wants them. */
+bool has_amx() {
+#if defined(__x86_64__) && defined(__linux__) && defined(RECTIFY_X86_TARGETS)
+  static const bool yes = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & bf16) == 0 || (d & tile) == 0) return false;
+    constexpr long ask = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return syscall(SYS_arch_prctl, ask, tile_data) == 0;
+  }();
+  return yes;
+#else
+  return false;
+#endif
+}
 
 bool cpu_supports(Target target) {
 #if defined(__x86_64__) && defined(RECTIFY_X86_TARGETS)
@@ -22,6 +43,7 @@ bool cpu_supports(Target target) {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   switch (target) {
+    case Target::avx512amx: return avx512 && __builtin_cpu_supports("avx512bf16") && has_amx();
     case Target::avx512bf16: return avx512 && __builtin_cpu_supports("avx512bf16");
     case Target::avx512: return avx512;
     case Target::avx2: return avx2;
@@ -89,7 +111,7 @@ Named named(const std::string& name) {
   if (const int index = index_of("cuda:emulated", name); index >= 0) return {Target::emulated, index};
   if (const int index = index_of("cuda", name); index >= 0) return {Target::cuda, index};
   throw std::runtime_error("device: expected a device, got \"" + name +
-                           "\"; known: cpu, cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512bf16, cuda, cuda:N, cuda:emulated");
+                           "\"; known: cpu, cpu:baseline, cpu:avx2, cpu:avx512, cpu:avx512bf16, cpu:avx512amx, cuda, cuda:N, cuda:emulated");
 }
 
 /** Only what this build and this processor can run. */
@@ -118,6 +140,7 @@ const char* target_name(Target target) {
     case Target::avx2: return "avx2";
     case Target::avx512: return "avx512";
     case Target::avx512bf16: return "avx512bf16";
+    case Target::avx512amx: return "avx512amx";
     case Target::cuda: return "cuda";
     case Target::emulated: return "emulated";
   }

@@ -13,7 +13,7 @@
 namespace rectify {
 
 /** The instruction sets that one kernel source is compiled for, the GPU, and the GPU's kernels run on the CPU (for tests). */
-enum class Target : uint8_t { baseline, avx2, avx512, avx512bf16, cuda, emulated };
+enum class Target : uint8_t { baseline, avx2, avx512, avx512bf16, avx512amx, cuda, emulated };
 
 const char* target_name(Target target);
 

@@ -2,23 +2,14 @@
 // stay in the first-level cache, rows in blocks whose slivers stay in the second. Cutting depth only stores and reloads the
 // chain's f32, so no cut is visible in the result.
 #pragma once
+#include "gemm_amx.h"
 #include "gemm_pack.h"
 #include "kernels.h"
+#include "product.h"
 
 namespace rectify::RECTIFY_TARGET {
 
-struct Product {
-  int64_t rows = 0, columns = 0, depth = 0;
-  float* c = nullptr;            // [rows, columns]
-  const float* start = nullptr;  // where the chains start: c itself (stride columns), a bias (stride 0), or null for zero
-  int64_t start_stride = 0;
-  bool split_columns = false;  // between threads; else rows
-};
-
 constexpr int64_t kDepthBlock = 192;
-
-RECTIFY_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-RECTIFY_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /** Cuts n into parts of at most `most`, of nearly equal size. */
 struct Cut {
@@ -99,6 +90,16 @@ RECTIFY_INLINE void multiply_part(Device& device, int thread, const Product& p, 
   }
 }
 
+/** multiply_part, by the matrix unit where the operands are its kind. */
+template <class Kind, class Left, class Right>
+RECTIFY_INLINE void multiply_any_part(Device& device, int thread, const Product& p, const Left& left, const Right& right,
+                                      int64_t row0, int64_t row1, int64_t panel0, int64_t panel1) {
+#if defined(__AMX_BF16__)
+  if constexpr (Kind::amx) return AmxPart<Left, Right>(device, thread, p, left, right, row1 - row0).run(row0, row1, panel0, panel1);
+#endif
+  if constexpr (!Kind::amx) multiply_part<Kind>(device, thread, p, left, right, row0, row1, panel0, panel1);
+}
+
 /** left(out, row, rows, k0, k1) packs a sliver; right(scratch, panel, k0, k1) returns a panel, packed there or in place. */
 template <class Kind, class Left, class Right>
 RECTIFY_INLINE void multiply(Device& device, const Product& p, const Left& left, const Right& right) {
@@ -112,11 +113,11 @@ RECTIFY_INLINE void multiply(Device& device, const Product& p, const Left& left,
   const int64_t work = p.rows * p.columns * (p.depth + 1) / (kLanes == 16 ? 4 : 2);
   if (p.split_columns)
     parallel(device, panels, 1, work, [&](int64_t begin, int64_t end, int thread) {
-      multiply_part<Kind>(device, thread, p, left, right, 0, p.rows, begin, end);
+      multiply_any_part<Kind>(device, thread, p, left, right, 0, p.rows, begin, end);
     });
   else
     parallel(device, p.rows, 1, work, [&](int64_t begin, int64_t end, int thread) {
-      multiply_part<Kind>(device, thread, p, left, right, begin, end, 0, panels);
+      multiply_any_part<Kind>(device, thread, p, left, right, begin, end, 0, panels);
     });
 }
 

@@ -68,6 +68,18 @@ RECTIFY_INLINE vecu load_bits(const void* p) {
 }
 RECTIFY_INLINE void store_bits(void* p, vecu v) { memcpy(p, &v, sizeof v); }
 
+/** Lane by lane the pair of two values, rounded. */
+RECTIFY_INLINE vecu round_pairs(vecf first, vecf second) {
+#if defined(__AVX512BF16__)
+  const auto rounded = (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
+  typedef uint16_t v32h __attribute__((vector_size(64)));
+  const v32h order = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  return (vecu)_mm512_permutexvar_epi16((__m512i)order, rounded);
+#else
+  return pair_bf16(round_bf16(first), round_bf16(second));
+#endif
+}
+
 /** The first n of kLanes values, zeros after them. */
 RECTIFY_INLINE vecf load_part(const float* p, int64_t n) {
   if (n >= kLanes) return load(p);
@@ -145,7 +157,7 @@ RECTIFY_INLINE void pack_left_transposed(float* out, const float* x, int64_t ld,
     } else {
       const vecf second = k + 1 < end ? load_part(x + (k + 1) * ld, width) : vecf{};
       if constexpr (Kind::a_per_step == 1) {
-        store_bits(out, pair_bf16(round_bf16(first), round_bf16(second)));
+        store_bits(out, round_pairs(first, second));
       } else {
         store_bits(out, round_bf16(first) & 0xffff0000u);
         store_bits(out + columns, round_bf16(second) & 0xffff0000u);
@@ -165,7 +177,7 @@ RECTIFY_INLINE void pack_right(float* out, const float* x, int64_t ld, int64_t w
         store(out + j, first);
       } else {
         const vecf second = k + 1 < end ? load_part(x + (k + 1) * ld + j, width - j) : vecf{};
-        store_bits(out + j, pair_bf16(round_bf16(first), round_bf16(second)));
+        store_bits(out + j, round_pairs(first, second));
       }
     }
 }

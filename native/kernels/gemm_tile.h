@@ -35,13 +35,18 @@ RECTIFY_INLINE void store(float* p, vecf v) { memcpy(p, &v, sizeof v); }
 
 /** f32 operands: one value per step on either side. */
 struct F32 {
-  static constexpr bool bf16 = false;
+  static constexpr bool bf16 = false, amx = false;
   static constexpr int k_per_step = 1, a_per_step = 1;
 };
 
 /** bf16 operands: columns hold the pair (k, k + 1) in 32 bits; rows too where the processor multiplies pairs, else widened. */
 struct Bf16 {
   static constexpr bool bf16 = true;
+#if defined(__AMX_BF16__)
+  static constexpr bool amx = true;  // gemm_amx.h
+#else
+  static constexpr bool amx = false;
+#endif
   static constexpr int k_per_step = 2;
 #if defined(__AVX512BF16__)
   static constexpr int a_per_step = 1;

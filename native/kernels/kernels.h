@@ -165,6 +165,9 @@ namespace avx512 {
 namespace avx512bf16 {
 #include "kernels.def"
 }
+namespace avx512amx {
+#include "kernels.def"
+}
 namespace cuda {
 #include "kernels.def"
 }
@@ -177,7 +180,8 @@ namespace emulated {
 #define RECTIFY_X86_CASES(name, args)                                                   \
   case Target::avx2: return avx2::name(device, RECTIFY_UNPACK args);                    \
   case Target::avx512: return avx512::name(device, RECTIFY_UNPACK args);                \
-  case Target::avx512bf16: return avx512bf16::name(device, RECTIFY_UNPACK args);
+  case Target::avx512bf16: return avx512bf16::name(device, RECTIFY_UNPACK args);        \
+  case Target::avx512amx: return avx512amx::name(device, RECTIFY_UNPACK args);
 #else
 #define RECTIFY_X86_CASES(name, args)
 #endif

@@ -50,6 +50,9 @@ template <class Kind>
 struct Rows {
   const Tensor& x;
   void operator()(float* out, int64_t row, int64_t rows, int64_t k0, int64_t k1) const {
+#if defined(__AMX_BF16__)
+    if constexpr (Kind::amx) return pack_left_tiles(out, x.f32() + row * x.cols, x.cols, rows, k0, k1);
+#endif
     pack_left<Kind>(out, x.f32() + row * x.cols, x.cols, rows, k0, k1);
   }
 };
@@ -58,6 +61,9 @@ template <class Kind>
 struct Columns {
   const Tensor& x;
   void operator()(float* out, int64_t column, int64_t columns, int64_t m0, int64_t m1) const {
+#if defined(__AMX_BF16__)
+    if constexpr (Kind::amx) return pack_left_tiles_transposed(out, x.f32() + column, x.cols, columns, m0, m1);
+#endif
     pack_left_transposed<Kind>(out, x.f32() + column, x.cols, columns, x.cols - column, m0, m1);
   }
 };

@@ -14,8 +14,20 @@ namespace {
 
 constexpr int64_t kTileBytes = int64_t{8} << 20, kChunkBytes = int64_t{56} << 20;
 constexpr int64_t kChunkRows = 1024;
-/** Keeping a chunk's logits saves a product in four, unless it holds too few rows to pay for reading W and dW. */
-constexpr int64_t kFewestChunkRows = 64;
+/** Keeping a chunk's logits saves a product in four, unless it holds too few rows to pay for reading W and dW; where the matrix
+ *  unit multiplies, the product is cheap. */
+constexpr int64_t fewest_chunk_rows([[maybe_unused]] Dtype dtype) {
+#if defined(__AMX_BF16__)
+  if (dtype == Dtype::bf16) return 512;
+#endif
+  return 64;
+}
+/** Rows of a bf16 weight gradient that are added in one step: where chunks may begin without a trace. */
+#if defined(__AMX_BF16__)
+constexpr int64_t kRowsTogether = 32;
+#else
+constexpr int64_t kRowsTogether = 2;
+#endif
 
 /** The tiles of a chunk of rows, and where each row's pairs begin. */
 struct Head {
@@ -190,7 +202,7 @@ void token_logprob_loss(Device& device, Tensor dhidden, Tensor dweight, Tensor l
   float* lse = own;
   float* row_entropy = entropy ? entropy.f32() : own + hidden.rows;
   float* dlogp = own + 2 * hidden.rows;
-  if (fitting < smaller(hidden.rows, kFewestChunkRows)) {
+  if (fitting < smaller(hidden.rows, fewest_chunk_rows(weight.dtype))) {
     const Tensor kept{lse, hidden.rows, 1, Dtype::f32}, entropies{row_entropy, hidden.rows, 1, Dtype::f32};
     RECTIFY_TARGET::token_logprob_forward(device, logp, kept, entropies, best, hidden, weight, pairs, temperature);
     loss(context, 0, pairs.count, logp.f32(), dlogp);
@@ -199,9 +211,9 @@ void token_logprob_loss(Device& device, Tensor dhidden, Tensor dweight, Tensor l
     device.release(own);
     return;
   }
-  // Chunks of nearly equal, even size: rows of bf16 weight gradients pair up as they do in one piece.
+  // Chunks of nearly equal size, cut where the rows of bf16 weight gradients are in one piece too.
   const int64_t most = smaller(fitting, kChunkRows), chunks = (hidden.rows + most - 1) / most;
-  const int64_t chunk = smaller(hidden.rows, ((hidden.rows + chunks - 1) / chunks + 1) / 2 * 2);
+  const int64_t chunk = smaller(hidden.rows, ((hidden.rows + chunks - 1) / chunks + kRowsTogether - 1) / kRowsTogether * kRowsTogether);
   const Head h = open_head(device, hidden, weight, pairs, temperature, chunk, weight.n);
   for (int64_t row = 0; row < h.rows(); row += chunk) {
     const int64_t rows = smaller(chunk, h.rows() - row);

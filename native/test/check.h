@@ -89,7 +89,7 @@ inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) 
 /** Every CPU target this machine can run, with the given number of threads. */
 inline std::vector<std::unique_ptr<Device>> devices(int threads = 1) {
   std::vector<std::unique_ptr<Device>> all;
-  for (Target t : {Target::baseline, Target::avx2, Target::avx512, Target::avx512bf16})
+  for (Target t : {Target::baseline, Target::avx2, Target::avx512, Target::avx512bf16, Target::avx512amx})
     if (target_available(t)) all.push_back(open_device(std::string("cpu:") + target_name(t), threads));
   return all;
 }
