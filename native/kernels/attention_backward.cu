@@ -164,6 +164,7 @@ constexpr int64_t kPartRows = 2048;
 template <int D>
 struct QueryTile {
   static constexpr int queries = D <= 128 ? 64 : 32, keys = D < 128 ? 64 : D == 128 ? 32 : 16, threads = queries / kMmaM * kWarp;
+  static constexpr int blocks = D <= 64 ? 3 : 2;  // of one multiprocessor
   using Queries = RowTile<queries, D, threads>;
   using Keys = RowTile<keys, D, threads>;
   static constexpr size_t bytes =
@@ -173,7 +174,7 @@ struct QueryTile {
 
 /** dq of a tile of queries. */
 template <int D>
-__global__ void __launch_bounds__(QueryTile<D>::threads, 2) queries_bf16(Backward b) {
+__global__ void __launch_bounds__(QueryTile<D>::threads, QueryTile<D>::blocks) queries_bf16(Backward b) {
   using Tile = QueryTile<D>;
   using Keys = typename Tile::Keys;
   using Queries = typename Tile::Queries;
@@ -280,6 +281,7 @@ __global__ void __launch_bounds__(QueryTile<D>::threads, 2) queries_bf16(Backwar
 template <int D>
 struct KeyTile {
   static constexpr int keys = D <= 128 ? 64 : 32, queries = D <= 128 ? 32 : 16, threads = keys / kMmaM * kWarp;
+  static constexpr int blocks = D <= 64 ? 3 : 2;
   using Keys = RowTile<keys, D, threads>;
   using Queries = RowTile<queries, D, threads>;
   static constexpr size_t bytes = (2 * Keys::values + 2 * kStages * Queries::values) * sizeof(uint16_t) +
@@ -289,7 +291,7 @@ struct KeyTile {
 
 /** dk (of_keys) and dv (of_values) of a tile of keys; both at once where the registers hold both. */
 template <int D, bool of_keys, bool of_values>
-__global__ void __launch_bounds__(KeyTile<D>::threads, 2) keys_bf16(Backward b) {
+__global__ void __launch_bounds__(KeyTile<D>::threads, KeyTile<D>::blocks) keys_bf16(Backward b) {
   using Tile = KeyTile<D>;
   using Keys = typename Tile::Keys;
   using Queries = typename Tile::Queries;

@@ -22,9 +22,10 @@ test.skipIf(kernels.length === 0)("GPU kernels, as nvcc made them", () => {
   expect(
     those(({ registers, threads }) => !(Math.ceil(registers / 8) * 8 * (threads || 1024) <= 65536)),
   ).toEqual([])
-  // Nothing spilled. Only arrays that are indexed at run time lie in memory: the blocks of scale_blocks, the shifts of sample_token.
-  const arrays: Record<string, number> = { adapter: 64, sample_token: 16 }
-  expect(those(({ file, stack }) => !(stack <= (arrays[file] ?? 0)))).toEqual([])
+  // What lies in memory: arrays that are indexed at run time (the blocks of scale_blocks, the shifts of sample_token), and two
+  // registers that attention_backward sets aside outside of its loops, for a third block on a multiprocessor. Nothing is spilled else.
+  const known: Record<string, number> = { adapter: 64, sample_token: 16, attention_backward: 8 }
+  expect(those(({ file, stack }) => !(stack <= (known[file] ?? 0)))).toEqual([])
   // Besides what a launch asks for, which is at most 99 KiB (kMostShared).
   expect(those(({ shared }) => shared > 48 * 1024)).toEqual([])
 
