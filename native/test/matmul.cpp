@@ -1,4 +1,5 @@
 // Matrix products against plain loops in double; the same bits however rows are batched, cut or spread over threads.
+#include "../device/cublaslt.h"
 #include "../kernels/kernels.h"
 #include "check.h"
 
@@ -165,6 +166,9 @@ void check_bits(int64_t m, int64_t k, int64_t n, Dtype dtype) {
   }
 }
 
+/** Are the products our own, in every shape? cuBLASLt keeps a row's bits in any batch, and promises no more. */
+bool own_tiles() { return !test::cuda_wanted() || !cublaslt(); }
+
 /** The GPU's: rows alone, in slim, low, middle and wide tiles, and cut where the tensor cores' steps of 16 rows are cut. */
 void check_gpu_bits(Device& device, int64_t m, int64_t k, int64_t n, Dtype dtype) {
   test::Random random(11);
@@ -172,7 +176,7 @@ void check_gpu_bits(Device& device, int64_t m, int64_t k, int64_t n, Dtype dtype
   const Results whole = products(device, x, dy, w, m, k, n, dtype, m);
   for (int64_t rows : {1, 16, 48, 80}) {
     Results cut = products(device, x, dy, w, m, k, n, dtype, rows);
-    if (dtype == Dtype::bf16 && rows % 16 != 0) cut.dw = whole.dw;
+    if (dtype == Dtype::bf16 && (rows % 16 != 0 || !own_tiles())) cut.dw = whole.dw;
     CHECK(cut == whole);
   }
 }
@@ -221,7 +225,8 @@ void check_bf16_rows(Device& device, int64_t m, int64_t k, int64_t n) {
     const uint32_t bits = uint32_t{y[i]} << 16;
     float value;
     std::memcpy(&value, &bits, 4);
-    equal = equal && value == round_bf16(wide[i]);
+    // Else f32 and bf16 results may come from two algorithms.
+    equal = equal && (own_tiles() ? value == round_bf16(wide[i]) : std::fabs(value - wide[i]) <= 0x1p-7 * std::fabs(wide[i]) + 1e-5);
   }
   CHECK(equal);
 }
