@@ -87,6 +87,7 @@ const setting: Setting = {
   device: values.device,
   quick,
   emit: (name, value, unit) => take({ case: name, value, unit }),
+  note: progress,
 }
 const options = ["--device", values.device, ...(quick ? ["--quick"] : [])]
 
@@ -106,8 +107,8 @@ const plan: [Shape, rows: number, length: number][] = quick
   ? [["tiny", 2, 32]]
   : [
       ["0.5B", 16, 1024],
-      ["1.5B", 8, 1024],
-      ["7B", 4, 1024],
+      ["1.5B", 16, 1024],
+      ["7B", 16, 1024],
     ]
 for (const [shape, rows, length] of plan)
   await attempt("train", `train step ${shape}`, () => training(shape, rows, length, rates, setting))

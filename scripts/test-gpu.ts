@@ -38,6 +38,20 @@ const passed = (note: string): Outcome => ({ state: "passed", note })
 const failed = (note: string): Outcome => ({ state: "failed", note })
 const skipped = (note: string): Outcome => ({ state: "skipped", note })
 
+const groups = new Set<number>()
+function end(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL")
+  } catch {} // it is over
+}
+const scratch = mkdtempSync(join(tmpdir(), "rectify-gpu-"))
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => {
+    for (const pid of groups) end(pid)
+    rmSync(scratch, { recursive: true, force: true })
+    process.exit(130)
+  })
+
 /** Exit code null: it was ended after `seconds`. */
 async function command(
   args: string[],
@@ -50,15 +64,18 @@ async function command(
     stdout: "pipe",
     stderr: "pipe",
     env: { ...process.env, DATABASE_URL: undefined, ...env },
+    detached: true, // a group of its own: a sanitizer ends with the program that it watches
   })
+  groups.add(run.pid)
   let ended = false
   const timer = setTimeout(() => {
     ended = true
-    run.kill("SIGKILL")
+    end(run.pid)
   }, seconds * 1000)
   const texts = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text()])
   const code = await run.exited
   clearTimeout(timer)
+  groups.delete(run.pid)
   return { code: ended ? null : code, output: texts.join("") }
 }
 
@@ -130,13 +147,15 @@ const engineCase: Case = {
   name: `engine on ${device}: steps and greedy words as on the CPU`,
   on: "gpu",
   async run() {
-    const done = await command([process.execPath, "test", "test/engine/gpu.test.ts", "--timeout", "60000"])
+    const done = await command(
+      [process.execPath, "test", "test/engine/gpu.test.ts", "--timeout", "60000"],
+      emulated ? {} : theGpu,
+    )
     const counts = done.output.match(/\d+ (pass|fail|skip)\b/g) ?? []
     return done.code === 0 ? passed(counts.join(", ")) : why(done)
   },
 }
 
-const scratch = mkdtempSync(join(tmpdir(), "rectify-gpu-"))
 const main = join(root, "packages/cli/src/main.ts")
 const short = emulated
   ? [

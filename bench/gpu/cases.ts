@@ -7,6 +7,7 @@ export interface Setting {
   device: string
   quick: boolean
   emit(name: string, value: number, unit: string): void
+  note(text: string): void
 }
 
 const MiB = 2 ** 20
@@ -71,17 +72,23 @@ const adamw = {
   maxGradNorm: 1,
 }
 
-/** Whole steps: forward, backward, gradient norm, AdamW. `rates`: TFLOP/s to which the model's arithmetic is held, by name. */
+/**
+ * Whole steps: forward, backward, gradient norm, AdamW over a batch, in as many calls as its memory makes necessary.
+ * `rates`: TFLOP/s to which the model's arithmetic is held, by name.
+ */
 export function training(
   shape: Shape,
-  most: number,
+  batch: number,
   length: number,
   rates: Record<string, number | undefined>,
   setting: Setting,
 ): Promise<void> {
-  const { emit, quick, device } = setting
-  const { rows, options } = fitting(shape, most, length, device)
-  const name = `train step ${shape} ${rows}x${length}`
+  const { emit, note, quick, device } = setting
+  const { rows, options } = fitting(shape, batch, length, device)
+  const calls = Math.ceil(batch / rows)
+  const name = `train step ${shape} ${rows * calls}x${length}`
+  const recomputed = options.gradientCheckpointing ? ", activations computed twice" : ""
+  note(`${name}: ${calls} x ${rows} rows${recomputed}`)
   return withEngine(shape, options, async (engine) => {
     const tokens = someTokens(rows * length, 1, vocabularyOf(shape))
     const mask = Uint8Array.from(tokens, (_, i) => (i % length === 0 ? 0 : 1))
@@ -91,13 +98,14 @@ export function training(
       length: new Int32Array(rows).fill(length),
       tokens,
     }
-    const weights = Float32Array.from(mask, (on) => on / (rows * (length - 1)))
+    const weights = Float32Array.from(mask, (on) => on / (rows * calls * (length - 1)))
     const step = async () => {
-      await engine.train({ forest, mask, temperature: 1, loss: { kind: "sft", weights } })
+      for (let i = 0; i < calls; i++)
+        await engine.train({ forest, mask, temperature: 1, loss: { kind: "sft", weights } })
       await engine.step(adamw)
     }
-    const repeats = quick ? 1 : 5
-    const perSecond = (rows * length * 1000) / (await milliseconds(step, repeats))
+    const repeats = quick ? 1 : 3
+    const perSecond = (rows * calls * length * 1000) / (await milliseconds(step, repeats))
     const tflops = (perSecond * flopsPerToken(shape, length)) / 1e12
     emit(name, perSecond, "tok/s")
     emit(`${name}, model arithmetic`, tflops, "TFLOP/s")

@@ -213,8 +213,10 @@ def qwen2(shape, dtype):
         torch.set_default_dtype(before)
 
 
-def train(shape, rows, length):
-    """f32 weights and moments, bf16 products (autocast), fused AdamW, norm clipped: the numerics of our own step."""
+def train(shape, rows, length, calls):
+    """A batch in so many calls: f32 weights and moments, bf16 products (autocast), fused AdamW, norm clipped: the numerics of our own step."""
+
+    batch = f"{shape} {rows * calls}x{length}"
 
     def measure():
         model = qwen2(shape, torch.float32).train()
@@ -222,20 +224,21 @@ def train(shape, rows, length):
         ids = torch.randint(2, model.config.vocab_size, (rows, length), device=device)
 
         def step():
-            with torch.autocast(device.type, BF16):
-                loss = model(input_ids=ids, labels=ids, use_cache=False).loss
-            loss.backward()
+            for _ in range(calls):
+                with torch.autocast(device.type, BF16):
+                    loss = model(input_ids=ids, labels=ids, use_cache=False).loss / calls
+                loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             adam.step()
             adam.zero_grad(set_to_none=True)
 
-        emit(f"train step {shape} {rows}x{length}", "transformers", rows * length / seconds(step, samples=3), "tok/s")
+        emit(f"train step {batch}", "transformers", rows * calls * length / seconds(step, samples=3), "tok/s")
         if CUDA:
-            emit(f"train memory {shape} {rows}x{length}", "transformers", torch.cuda.max_memory_allocated(device) / 2**20, "MiB")
+            emit(f"train memory {batch}", "transformers", torch.cuda.max_memory_allocated(device) / 2**20, "MiB")
 
     if CUDA:
         torch.cuda.reset_peak_memory_stats(device)
-    attempt(f"train step {shape} {rows}x{length}", "transformers", measure)
+    attempt(f"train step {batch}", "transformers", measure)
 
 
 def decode(shape, batches, tokens):
@@ -277,7 +280,7 @@ if QUICK:
     grpo_loss(4, 16)
     repro_score(3, 5)
     if has_transformers():
-        train("tiny", 2, 32)
+        train("tiny", 1, 32, 2)
         decode("tiny", (2,), 3)
 else:
     attempt("matmul", "cuBLAS", lambda: matmul(8192))
@@ -289,8 +292,8 @@ else:
     grpo_loss(64, 1024)
     repro_score(512, 22)
     if has_transformers():
-        train("0.5B", 16, 1024)
-        train("1.5B", 8, 1024)
+        train("0.5B", 16, 1024, 1)
+        train("1.5B", 8, 1024, 2)
         decode("0.5B", (1, 64, 256), 64)
         decode("1.5B", (1, 64, 256), 64)
         decode("7B", (1, 64, 256), 64)
