@@ -301,6 +301,9 @@ char* layer_pages(const KvCache& cache, int64_t layer) {
   return static_cast<char*>(cache.data) + static_cast<size_t>(layer * cache.pages * cache.page_values()) * dtype_bytes(cache.dtype);
 }
 
+/** Of the splits of a few tiles; the memory plan counts on it. */
+constexpr size_t kMostSplitBytes = size_t{256} << 20;
+
 template <int D, int queries>
 void launch_tiles(Device& device, Forward f, int64_t longest) {
   const AttentionShape& s = f.shape;
@@ -308,10 +311,10 @@ void launch_tiles(Device& device, Forward f, int64_t longest) {
   const int64_t tiles = (f.forest.rows * s.group + taken - 1) / taken, sums = f.forest.rows * s.heads;
   int64_t splits = (longest + kSplit - 1) / kSplit;
   const bool few = tiles * s.kv_heads < 2 * multiprocessors(device);
-  if (!few || longest == 0) splits = 1;
+  const auto bytes_of = [&](int64_t n) { return static_cast<size_t>(n * sums) * (sizeof(float2) + static_cast<size_t>(D) * sizeof(float)); };
+  if (!few || bytes_of(splits) > kMostSplitBytes || longest == 0) splits = 1;
   if (splits > 1 || longest == 0 || longest > kSplit) {
-    const size_t bytes = static_cast<size_t>(splits * sums) * (sizeof(float2) + static_cast<size_t>(D) * sizeof(float));
-    f.part_softmax = static_cast<float2*>(workspace(device, bytes, kAttentionSlot));
+    f.part_softmax = static_cast<float2*>(workspace(device, bytes_of(splits), kAttentionSlot));
     f.part = reinterpret_cast<float*>(f.part_softmax + splits * sums);
   }
   const dim3 grid(static_cast<unsigned>(tiles), static_cast<unsigned>(s.kv_heads), static_cast<unsigned>(splits));

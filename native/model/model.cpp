@@ -14,10 +14,10 @@ namespace rectify {
 
 namespace {
 
-// Tiles of the fused LM head and packing scratch of the matmuls.
-constexpr size_t kKernelScratch = size_t{64} << 20;
-// On a GPU a chunk of logits and their gradient as well.
-constexpr size_t kMostLogits = size_t{3} << 29;
+// On a CPU: tiles of the fused LM head and packing scratch of the matmuls. On a GPU: sums of a few blocks, and what rounding takes.
+constexpr size_t kCpuScratch = size_t{64} << 20, kGpuScratch = size_t{4} << 20;
+// What kernels hold at most: token_logprob.cu of logits and their gradient, attention.cu of a few long paths.
+constexpr size_t kMostLogits = size_t{1} << 30, kMostSplits = size_t{256} << 20;
 // Of a chunk of decoding rows on a CPU.
 constexpr int64_t kLogitValues = int64_t{8} << 20;
 
@@ -30,11 +30,24 @@ int64_t decode_logit_rows(const ModelConfig& config, const ModelOptions& options
   return std::max<int64_t>(1, std::min(options.max_decode_rows, kLogitValues / config.vocab_size));
 }
 
+/** What the kernels and the decoder hold beside the arena. On a GPU each kernel that needs scratch has its line here. */
 size_t scratch_bytes(const ModelConfig& config, const ModelOptions& options) {
-  if (!options.gpu) return kKernelScratch;
-  const auto vocabulary = static_cast<size_t>(config.vocab_size);
-  const size_t logits = static_cast<size_t>(std::max(options.max_batch_tokens, options.max_decode_rows)) * vocabulary * 8;
-  return kKernelScratch + std::min(logits, kMostLogits) + static_cast<size_t>(decode_logit_rows(config, options)) * vocabulary * 4;
+  if (!options.gpu) return kCpuScratch;
+  const auto rows = static_cast<size_t>(std::max(options.max_batch_tokens, options.max_decode_rows));
+  const auto vocabulary = static_cast<size_t>(config.vocab_size), hidden = static_cast<size_t>(config.hidden_size);
+  const auto decoding = static_cast<size_t>(options.max_decode_rows), positions = static_cast<size_t>(config.max_position_embeddings);
+  const Heads heads = config.head_shape();
+  const auto width = static_cast<size_t>(heads.qkv()), kv = static_cast<size_t>(heads.kv()), D = static_cast<size_t>(heads.head_dim);
+  const auto queries = static_cast<size_t>(heads.heads), normed = queries + static_cast<size_t>(heads.kv_heads);
+  const size_t logits = std::min(rows * vocabulary * 6, kMostLogits) + rows * 5 * 4 + rows * (vocabulary / 8192 + 2) * 12;
+  const size_t one_split = rows * queries * (D + 2) * 4;
+  const size_t attending = std::max(one_split, std::min(one_split * (positions / 512 + 1), kMostSplits));
+  const size_t attending_back = options.training ? 4 * rows * 2 * kv * 4 + rows * queries * 4 + rows * 2 * 4 : 0;
+  const size_t norms = std::max(rows * 4 + (rows / 64 + 1) * hidden * 4, rows * normed * 4 + (rows / 16 + 1) * 2 * D * 4);
+  const size_t drawing = decoding * (vocabulary * 4 + vocabulary / 8 + (vocabulary / 8192 + 2) * 12 + hidden * 4);
+  const size_t turning = positions * D * 4;
+  const size_t biases = (rows / 512 + 1) * std::max(width, 2 * static_cast<size_t>(config.intermediate_size)) * 4;
+  return kGpuScratch + logits + std::max(attending, attending_back) + norms + drawing + turning + biases;
 }
 
 size_t machine_memory() {

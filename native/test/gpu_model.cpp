@@ -212,6 +212,34 @@ void little_crosses(Device& device) {
   CHECK(stepped.copies_in == 0 && stepped.copies_out == 1 && stepped.bytes_out == 8);
 }
 
+/** All that a run holds at once, kernels' scratch too, is in the plan, and the plan is not much more than that. */
+void plan_is_true(bool lora, bool checkpointing, Dtype dtype, int64_t tokens) {
+  const auto device = gpu_device();
+  ModelConfig c = small(!lora);
+  c.heads = 6, c.kv_heads = 3, c.head_dim = 64;
+  ModelOptions o = options(dtype);
+  o.max_batch_tokens = tokens, o.max_decode_rows = 3, o.gradient_checkpointing = checkpointing;
+  if (lora) o.lora.emplace(), o.lora->target_modules = {"q_proj", "up_proj"};
+  Model model(*device, c, o);
+  randomize(model, 19, 0.2f);
+  Random random(20);
+  std::vector<Segment> segments;
+  for (int64_t left = tokens; left > 0; left -= 8) segments.push_back({-1, 0, random_ids(random, std::min<int64_t>(8, left), c.vocab_size)});
+  const Forest f = forest(segments, c);
+  model.train(f, grpo_request(f, random, false));
+  model.train(f, grpo_request(f, random, true));
+  model.step({}, 1);
+  model.logprobs(f, {}, 1, false);
+  GenerateRequest request;
+  request.prompts = {random_ids(random, 8, c.vocab_size)}, request.prompt_keys = {1};
+  request.samples = 3, request.max_tokens = 4, request.sampling.repetition_penalty = 1.2f;
+  generate(model, request);
+  const MemoryPlan& p = model.memory();
+  const size_t planned = p.weights + p.grads + p.adam + p.activations + p.kv;
+  CHECK(device->most_held() <= planned);
+  within("planned beside what was held, MiB", static_cast<double>(planned - device->most_held()) / 1048576, 12);
+}
+
 void recomputation_agrees(Device& device) {
   const ModelConfig c = small(true);
   Random random(8);
@@ -276,6 +304,9 @@ int main() {
   recomputation_agrees(*on.gpu);
   for (Dtype dtype : {Dtype::f32, Dtype::bf16}) curves_agree(on, dtype);
   little_crosses(*on.gpu);
+  on.gpu->synchronize();
+  plan_is_true(false, false, Dtype::bf16, 1200);
+  plan_is_true(true, true, Dtype::f32, 300);
   for (const auto& [what, value] : measured) std::printf("%s: %.3g\n", what.c_str(), value);
   return finish("gpu_model");
 }
