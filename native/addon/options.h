@@ -201,8 +201,8 @@ void fields(V& v, GenerateRequest& r) {
   v("repetitionPenalty", r.sampling.repetition_penalty, bind::Limits{1e-3, 1e3});
   v("stopTokens", bind::Numbers{r.stop_tokens}, kToken);
   v("stopStrings", r.stop_strings);
-  v("seed", r.sampling.seed, kCount);
-  v("step", r.sampling.step, kCount);
+  v("seed", r.seed, kCount);
+  v("step", r.step, kCount);
   v("topLogprobs", r.top_logprobs, kTop);
   v("stream", r.stream);
 }

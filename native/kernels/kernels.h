@@ -75,7 +75,16 @@ struct SampleConfig {
   float temperature = 1;
   int top_k = 0;  // 0: off
   float top_p = 1, min_p = 0, repetition_penalty = 1;
-  uint64_t seed = 0, step = 0;
+  bool operator==(const SampleConfig& c) const {
+    return temperature == c.temperature && top_k == c.top_k && top_p == c.top_p && min_p == c.min_p &&
+           repetition_penalty == c.repetition_penalty;
+  }
+};
+
+/** What a draw is for, and all that its random number depends on. */
+struct DrawKey {
+  int32_t prompt = 0, sample = 0, position = 0;
+  uint32_t step = 0, seed_low = 0, seed_high = 0;
 };
 
 enum class LossType : int32_t { grpo, bnpo, dr_grpo, dapo, cispo, sapo };

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels.h"
+
 #if defined(__CUDACC__)
 #define RECTIFY_EVERYWHERE __host__ __device__
 #else
@@ -30,6 +32,11 @@ RECTIFY_EVERYWHERE static inline __attribute__((always_inline)) PhiloxWords phil
 RECTIFY_EVERYWHERE static inline __attribute__((always_inline)) double philox_uniform(PhiloxWords counter, uint64_t key) {
   const PhiloxWords w = philox(counter, key);
   return static_cast<double>(((uint64_t{w.word[0]} << 32) | w.word[1]) >> 11) * 0x1p-53;
+}
+
+RECTIFY_EVERYWHERE static inline __attribute__((always_inline)) double philox_uniform(const DrawKey& k) {
+  return philox_uniform({{static_cast<uint32_t>(k.position), static_cast<uint32_t>(k.sample), static_cast<uint32_t>(k.prompt), k.step}},
+                        uint64_t{k.seed_high} << 32 | k.seed_low);
 }
 
 }  // namespace rectify

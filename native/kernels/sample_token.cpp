@@ -177,21 +177,19 @@ void penalise(Work& w, float* z, int64_t n, const int32_t* history, int64_t leng
     if (history[i] >= 0 && history[i] < n) w.seen[history[i] / 64] = 0;
 }
 
-int64_t choose(Work& w, float* z, int64_t n, const SampleConfig& config, const int32_t* key) {
+int64_t choose(Work& w, float* z, int64_t n, const SampleConfig& config, const DrawKey& key) {
   const float m = largest(z, n);
   if (config.temperature == 0 || !(m > kNever && m < -kNever)) return first_of_largest(z, n, m);
   if (config.top_k > 0 && config.top_k < n) keep_top_k(w, z, n, config.top_k);
   if (config.top_p < 1) keep_top_p(w, z, n, m, config.top_p);
   if (config.min_p > 0) keep_min_p(z, n, m, config.min_p);
-  const PhiloxWords counter{{static_cast<uint32_t>(key[2]), static_cast<uint32_t>(key[1]), static_cast<uint32_t>(key[0]),
-                             static_cast<uint32_t>(config.step)}};
-  return draw(z, n, m, philox_uniform(counter, config.seed));
+  return draw(z, n, m, philox_uniform(key));
 }
 
 }  // namespace
 
 void sample_token(Device& device, Tensor ids, Tensor logp, Tensor entropy, Tensor logits, SampleConfig config,
-                  const int32_t* key, const int32_t* history_begin, const int32_t* history) {
+                  const DrawKey* keys, const int32_t* history_begin, const int32_t* history) {
   const int64_t n = logits.cols;
   const float scale = config.temperature == 0 ? 1 : 1 / config.temperature;
   const bool penalty = config.repetition_penalty != 1 && history_begin;
@@ -212,7 +210,7 @@ void sample_token(Device& device, Tensor ids, Tensor logp, Tensor entropy, Tenso
         raw = static_cast<const float*>(memcpy(copy, z, static_cast<size_t>(n) * sizeof(float)));
         penalise(work, z, n, history + history_begin[r], history_begin[r + 1] - history_begin[r], config.repetition_penalty);
       }
-      const int64_t id = choose(work, z, n, config, key + 3 * r);
+      const int64_t id = choose(work, z, n, config, keys[r]);
       ids.i32()[r] = static_cast<int32_t>(id);
       logp.f32()[r] = raw[id] - result.lse;
       entropy.f32()[r] = result.entropy;

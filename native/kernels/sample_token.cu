@@ -241,7 +241,7 @@ struct Shared {
 /** stats [rows][parts]: of the row's softmax, each over part_length entries. */
 __global__ void __launch_bounds__(kThreads)
     sample_token_kernel(int32_t* ids, float* logp, float* entropy, const float* logits, int64_t n, float scale, SampleConfig config,
-                        const int32_t* key, const int32_t* history_begin, const int32_t* history, uint32_t* seen, const SoftmaxStats* stats,
+                        const DrawKey* keys, const int32_t* history_begin, const int32_t* history, uint32_t* seen, const SoftmaxStats* stats,
                         int parts, int64_t part_length) {
   __shared__ Shared shared;
   const int64_t r = blockIdx.x, words = (n + 31) / 32;
@@ -283,11 +283,9 @@ __global__ void __launch_bounds__(kThreads)
       if (found.equals < found.many) row.last_equal = index_of_equal(&shared.index, row, found.bits, found.equals);
       row.least = found.bits;
     }
-    const PhiloxWords counter{{static_cast<uint32_t>(key[3 * r + 2]), static_cast<uint32_t>(key[3 * r + 1]),
-                               static_cast<uint32_t>(key[3 * r]), static_cast<uint32_t>(config.step)}};
     // A NaN's part has no mass to go by.
     const bool whole = !seen && row.least == 0 && row.min_p == 0 && result.lse == result.lse;
-    id = draw(shared.draw, row, philox_uniform(counter, config.seed), whole ? stats : nullptr, part_length);
+    id = draw(shared.draw, row, philox_uniform(keys[r]), whole ? stats : nullptr, part_length);
   }
   if (threadIdx.x != 0) return;
   ids[r] = static_cast<int32_t>(id);
@@ -298,7 +296,7 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 void sample_token(Device& device, Tensor ids, Tensor logp, Tensor entropy, Tensor logits, SampleConfig config,
-                  const int32_t* key, const int32_t* history_begin, const int32_t* history) {
+                  const DrawKey* keys, const int32_t* history_begin, const int32_t* history) {
   const int64_t n = logits.cols, parts = part_count(n);
   const float scale = config.temperature == 0 ? 1 : 1 / config.temperature;
   const bool penalty = config.repetition_penalty != 1 && history_begin;
@@ -308,7 +306,7 @@ void sample_token(Device& device, Tensor ids, Tensor logp, Tensor entropy, Tenso
   auto* seen = penalty ? reinterpret_cast<uint32_t*>(stats + logits.rows * parts) : nullptr;
   softmax_parts(device, stats, logits.f32(), logits.rows, n, scale);
   LAUNCH(sample_token_kernel, logits.rows, kThreads, 0, stream(device), ids.i32(), logp.f32(), entropy.f32(), logits.f32(), n, scale,
-         config, key, history_begin, history, seen, stats, parts, part_length(n));
+         config, keys, history_begin, history, seen, stats, parts, part_length(n));
 }
 
 }  // namespace rectify::RECTIFY_TARGET

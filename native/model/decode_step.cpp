@@ -1,6 +1,7 @@
 // One token for every row: what a step reads goes to the device in one copy, what it drew comes back in one. Where the device records,
 // the launches from token ids to hidden states are replayed as one (step_graphs.h), for as many rows as the graph has; rows
 // that only fill it up write to a page of their own. The LM head and the draw follow for the real rows, while the graph still runs.
+#include <array>
 #include <bit>
 
 #include "cached_forest.h"
@@ -117,13 +118,13 @@ void Model::Decoder::decode() {
 }
 
 void Model::Decoder::add_keys(Indices& indices, Keys& keys, const std::vector<LiveRow>& rows) const {
-  std::vector<int32_t> key, history_begin{0}, history;
+  std::vector<int32_t> words, history_begin{0}, history;
   for (const LiveRow& row : rows) {
     const GenerateRequest& request = row.call->request();
     const Completion& c = row.call->results[row.completion];
-    key.push_back(request.prompt_keys[static_cast<size_t>(c.prompt)]);
-    key.push_back(c.sample);
-    key.push_back(static_cast<int32_t>(c.ids.size()));
+    const DrawKey key{request.prompt_keys[static_cast<size_t>(c.prompt)], c.sample, static_cast<int32_t>(c.ids.size()),
+                      static_cast<uint32_t>(request.step), static_cast<uint32_t>(request.seed), static_cast<uint32_t>(request.seed >> 32)};
+    for (const int32_t word : std::bit_cast<std::array<int32_t, sizeof key / 4>>(key)) words.push_back(word);
     if (request.sampling.repetition_penalty != 1) {
       const auto& prompt = request.prompts[static_cast<size_t>(c.prompt)];
       history.insert(history.end(), prompt.begin(), prompt.end());
@@ -131,7 +132,7 @@ void Model::Decoder::add_keys(Indices& indices, Keys& keys, const std::vector<Li
     }
     history_begin.push_back(static_cast<int32_t>(history.size()));
   }
-  indices.add(keys.key, key);
+  indices.add(keys.key, words);
   indices.add(keys.history_begin, history_begin);
   indices.add(keys.history, history);
 }
@@ -143,20 +144,21 @@ void Model::Decoder::sample(Arena& arena, Tensor hidden, const std::vector<LiveR
   if (logits_.bytes() < static_cast<size_t>(chunk * V) * 4) logits_ = Buffer(device, static_cast<size_t>(chunk * V) * 4);
   const Panels head = model_.weights_.panels(model_.weights_.layout().lm_head);
   const Tensor drawn = arena.take(3 * n, 1), ids{drawn.data, n, 1, Dtype::i32}, logp = drawn.slice(n, n), entropy = drawn.slice(2 * n, n);
+  const auto request_of = [&](int64_t row) -> const GenerateRequest& { return rows[static_cast<size_t>(row)].call->request(); };
   std::vector<std::vector<float>> kept(static_cast<size_t>(n));  // logits of rows whose likeliest tokens are wanted
   for (int64_t begin = 0; begin < n; begin += chunk) {
     const int64_t count = std::min(chunk, n - begin);
     const Tensor logits{logits_.data(), count, V, Dtype::f32};
     matmul(device, logits, hidden.slice(begin, count), head, {}, false);
-    // Neighbours of one call are drawn together, for its settings are theirs.
+    for (int64_t i = begin; i < begin + count; i++)
+      if (request_of(i).top_logprobs > 0) kept[static_cast<size_t>(i)] = host_values(device, logits.slice(i - begin, 1));
+    // Neighbours with the same settings are drawn together, whosever they are.
     for (int64_t from = begin, to = begin; from < begin + count; from = to) {
-      LiveCall* call = rows[static_cast<size_t>(from)].call;
-      while (to < begin + count && rows[static_cast<size_t>(to)].call == call) to++;
-      const Tensor own = logits.slice(from - begin, to - from);
-      if (call->request().top_logprobs > 0)
-        for (int64_t i = from; i < to; i++) kept[static_cast<size_t>(i)] = host_values(device, own.slice(i - from, 1));
-      sample_token(device, ids.slice(from, to - from), logp.slice(from, to - from), entropy.slice(from, to - from), own,
-                   call->request().sampling, keys.key + 3 * from, keys.history_begin + from, keys.history);
+      const SampleConfig settings = request_of(from).sampling;
+      while (to < begin + count && request_of(to).sampling == settings) to++;
+      sample_token(device, ids.slice(from, to - from), logp.slice(from, to - from), entropy.slice(from, to - from),
+                   logits.slice(from - begin, to - from), settings, reinterpret_cast<const DrawKey*>(keys.key) + from,
+                   keys.history_begin + from, keys.history);
     }
   }
   const std::vector<float> values = host_values(device, drawn);

@@ -61,7 +61,7 @@ class Model::Decoder {
   // decode_step.cpp
   /** What sample_token reads beside the logits, for rows of any calls. */
   struct Keys {
-    const int32_t *key = nullptr, *history_begin = nullptr, *history = nullptr;
+    const int32_t *key = nullptr, *history_begin = nullptr, *history = nullptr;  // key: DrawKeys
   };
   void start_waiting(const std::vector<size_t>& fresh_prompts);
   void prefill(const std::vector<size_t>& slots);

@@ -43,6 +43,7 @@ struct GenerateRequest {
   int samples = 1;
   int64_t max_tokens = 1;
   SampleConfig sampling;
+  uint64_t seed = 0, step = 0;  // of its draws
   std::vector<int32_t> stop_tokens;
   std::vector<std::string> stop_strings;
   int64_t top_logprobs = 0;  // likeliest tokens told at each position

@@ -58,7 +58,7 @@ void decode_equals_forward(Device& device, bool qwen3, Dtype dtype) {
   for (int64_t n : {5, 40}) request.prompts.push_back(random_ids(random, n, c.vocab_size));
   request.prompt_keys = {7, 8};
   request.samples = 2, request.max_tokens = 35;
-  request.sampling.seed = 11;
+  request.seed = 11;
   for (const Completion& done : generate(model, request)) {
     const auto& prompt = request.prompts[static_cast<size_t>(done.prompt)];
     const TokenScores scores =

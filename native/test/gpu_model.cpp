@@ -266,7 +266,7 @@ void decode_agrees_with_forward(Device& device, bool qwen3, Dtype dtype) {
   for (int64_t n : {5, 40, 1}) request.prompts.push_back(random_ids(random, n, c.vocab_size));
   request.prompt_keys = {7, 8, 9};
   request.samples = 2, request.max_tokens = 12;
-  request.sampling.temperature = 0.9f, request.sampling.seed = 11, request.sampling.top_k = 30, request.sampling.repetition_penalty = 1.1f;
+  request.sampling.temperature = 0.9f, request.seed = 11, request.sampling.top_k = 30, request.sampling.repetition_penalty = 1.1f;
   const auto completions = generate(model, request);
   CHECK(completions.size() == 6);
   double worst = 0;

@@ -44,7 +44,7 @@ void decode_equals_forward(Device& device, bool qwen3, Dtype dtype) {
   request.samples = 2;
   request.max_tokens = 45;
   request.sampling.temperature = 0.9f;
-  request.sampling.seed = 11, request.sampling.step = 2;
+  request.seed = 11, request.step = 2;
   request.stop_tokens = {3};
   int64_t generated = 0;
   const auto completions = generate(model, request, &generated);

@@ -18,7 +18,7 @@ struct Sampled {
 
 /** Samples rows[i] of `logits` with keys[i]; logits are left as they are. */
 Sampled sample(Device& device, const std::vector<float>& logits, int64_t n, const SampleConfig& config,
-               const std::vector<int32_t>& keys, const std::vector<std::vector<int32_t>>& history = {}) {
+               const std::vector<DrawKey>& keys, const std::vector<std::vector<int32_t>>& history = {}) {
   const auto rows = static_cast<int64_t>(logits.size()) / n;
   auto copy = logits;
   Sampled s{std::vector<int32_t>(static_cast<size_t>(rows)), std::vector<float>(static_cast<size_t>(rows)),
@@ -33,9 +33,9 @@ Sampled sample(Device& device, const std::vector<float>& logits, int64_t n, cons
   return s;
 }
 
-std::vector<int32_t> numbered_keys(int64_t rows) {
-  std::vector<int32_t> keys;
-  for (int64_t r = 0; r < rows; r++) keys.insert(keys.end(), {3, static_cast<int32_t>(r % 8), static_cast<int32_t>(r / 8)});
+std::vector<DrawKey> numbered_keys(int64_t rows) {
+  std::vector<DrawKey> keys;
+  for (int64_t r = 0; r < rows; r++) keys.push_back({3, static_cast<int32_t>(r % 8), static_cast<int32_t>(r / 8)});
   return keys;
 }
 
@@ -132,14 +132,14 @@ void check_keys(Device& device, Device& other) {
   const int64_t n = 700, rows = 60;
   test::Random random(9);
   const auto logits = random.normals(n * rows, 2);
-  SampleConfig config;
-  config.seed = 42, config.step = 7;
-  const auto keys = numbered_keys(rows);
+  const SampleConfig config;
+  auto keys = numbered_keys(rows);
+  for (DrawKey& key : keys) key.step = 7, key.seed_low = 42;
   const Sampled whole = sample(device, logits, n, config, keys), threaded = sample(other, logits, n, config, keys);
   CHECK(threaded.ids == whole.ids && threaded.logp == whole.logp && threaded.entropy == whole.entropy);
   for (int64_t r = rows - 1; r >= 0; r--) {
     const Sampled one = sample(device, {logits.begin() + r * n, logits.begin() + (r + 1) * n}, n, config,
-                               {keys.begin() + r * 3, keys.begin() + (r + 1) * 3});
+                               {keys[static_cast<size_t>(r)]});
     CHECK(one.ids[0] == whole.ids[static_cast<size_t>(r)] && one.logp[0] == whole.logp[static_cast<size_t>(r)]);
   }
   // A CPU and a GPU draw the same tokens: none of these falls on a boundary.
@@ -152,15 +152,15 @@ void check_keys(Device& device, Device& other) {
     CHECK(sample(*open_device("cpu", 1), logits, n, cut, keys).ids == sample(device, logits, n, cut, keys).ids);
   }
   // Each part of the key matters.
-  const auto differs = [&](const SampleConfig& c, const std::vector<int32_t>& k) { return sample(device, logits, n, c, k).ids != whole.ids; };
-  for (size_t part = 0; part < 3; part++) {
+  const auto differs = [&](auto change) {
     auto moved = keys;
-    for (size_t r = 0; r < static_cast<size_t>(rows); r++) moved[r * 3 + part] += 100;
-    CHECK(differs(config, moved));
-  }
-  SampleConfig seed = config, step = config;
-  seed.seed = 43, step.step = 8;
-  CHECK(differs(seed, keys) && differs(step, keys));
+    for (DrawKey& key : moved) change(key);
+    return sample(device, logits, n, config, moved).ids != whole.ids;
+  };
+  CHECK(!differs([](DrawKey&) {}));
+  CHECK(differs([](DrawKey& key) { key.prompt += 100; }) && differs([](DrawKey& key) { key.sample += 100; }));
+  CHECK(differs([](DrawKey& key) { key.position += 100; }) && differs([](DrawKey& key) { key.step++; }));
+  CHECK(differs([](DrawKey& key) { key.seed_low++; }) && differs([](DrawKey& key) { key.seed_high++; }));
 }
 
 void check_same_bits_as_training(Device& device, float temperature) {
@@ -202,7 +202,7 @@ void check_edges(Device& device) {
   greedy.temperature = 0;
   const auto pick = [&](std::vector<float> z, const SampleConfig& config, std::vector<int32_t> history = {}) {
     const auto n = static_cast<int64_t>(z.size());
-    return sample(device, z, n, config, {0, 0, 0}, {history});
+    return sample(device, z, n, config, {DrawKey()}, {history});
   };
   CHECK(pick({1, 5, 5, 2}, greedy).ids[0] == 1);
   CHECK(pick({1, -3, -2}, greedy).ids[0] == 0);

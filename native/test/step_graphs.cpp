@@ -146,9 +146,16 @@ GenerateRequest request_of(const ModelConfig& c, uint64_t seed, std::vector<int6
     r.prompt_keys.push_back(static_cast<int32_t>(n));
   }
   r.samples = 3, r.max_tokens = 16;
-  r.sampling.temperature = 0.9f, r.sampling.seed = seed;
+  r.sampling.temperature = 0.9f, r.seed = seed;
   r.stop_tokens = {3, 11, 19, 27};
   return r;
+}
+
+std::vector<Completion> sorted(std::vector<Completion> all) {
+  std::sort(all.begin(), all.end(), [](const Completion& a, const Completion& b) {
+    return std::tuple(a.ids, a.logprobs) < std::tuple(b.ids, b.logprobs);
+  });
+  return all;
 }
 
 /** `first`, which `second` joins at its fourth token; between two tokens somebody has a text scored. */
@@ -167,10 +174,20 @@ std::vector<Completion> both(Model& model, const GenerateRequest& first, const G
     if (turns++ == 4) model.generate(call_of(second), {}, [] {});
     if (turns == 6 || turns == 9) model.logprobs(scored, {}, 1, false);
   });
-  std::sort(results.begin(), results.end(), [](const Completion& a, const Completion& b) {
-    return std::tuple(a.ids, a.logprobs) < std::tuple(b.ids, b.logprobs);
-  });
-  return results;
+  return sorted(std::move(results));
+}
+
+/** Rows of two calls that differ in their seeds alone are drawn together, each as if it were by itself. */
+void calls_share_draws(Device& device) {
+  const ModelConfig c = config(false, 16);
+  Model model(device, c, options_of(Dtype::f32, false));
+  fill(model, 1);
+  const GenerateRequest first = request_of(c, 2, {5, 30}), second = request_of(c, 3, {40, 2});
+  Random random(5);
+  const auto together = both(model, first, second, forest({{-1, 0, random_ids(random, 12, c.vocab_size)}}, c));
+  auto alone = generate(model, first), others = generate(model, second);
+  alone.insert(alone.end(), others.begin(), others.end());
+  CHECK(same(together, sorted(alone)));
 }
 
 void graphs_change_nothing(Device& device, bool qwen3, int head_dim, Dtype dtype, bool lora) {
@@ -294,5 +311,7 @@ int main() {
   graphs_change_nothing(*device, false, 64, Dtype::bf16, false);
   graphs_follow_addresses();
   tokens_cost_little(*device);
+  calls_share_draws(*device);
+  calls_share_draws(*open_device("cpu", 1));
   return finish("step_graphs");
 }
