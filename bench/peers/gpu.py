@@ -37,7 +37,8 @@ def attempt(case, by, work):
     """One case; what it raises is its result."""
     if options.only not in case:
         return
-    note(f"torch: {case} ({by})")
+    if by != "torch":
+        note(f"torch: {case} ({by})")
     try:
         work()
     except Exception as error:
@@ -89,6 +90,10 @@ def matmul(n):
 
 
 def token_logprob(T, d, V):
+    attempt(f"token_logprob T={T} d={d} V={V}", "torch", lambda: token_logprob_ways(T, d, V))
+
+
+def token_logprob_ways(T, d, V):
     h = torch.randn(T, d, device=device, dtype=BF16, requires_grad=True)
     w = (torch.randn(V, d, device=device, dtype=BF16) * 0.02).requires_grad_(True)
     target, weight = torch.randint(0, V, (T,), device=device), torch.randn(T, device=device)
@@ -148,12 +153,34 @@ def attention(name, heads, kv_heads, dim, length):
     attempt(f"attention {name} {length}", "SDPA", measure)
 
 
+def group_attention(name, heads, kv_heads, dim, prompt, completions, length):
+    """What our forest computes once, without one: the prompt again in front of each completion."""
+
+    def measure():
+        whole = prompt + length
+        q = torch.randn(completions, heads, whole, dim, device=device, dtype=BF16, requires_grad=True)
+        k, v = (torch.randn(completions, kv_heads, whole, dim, device=device, dtype=BF16, requires_grad=True) for _ in range(2))
+        g = torch.randn_like(q)
+
+        def both():
+            torch.autograd.grad(F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True), (q, k, v), g)
+
+        emit(f"group attention {case}", "SDPA, the prompt repeated", 1e3 * seconds(both), "ms")
+
+    case = f"{name} prompt {prompt} x {completions} of {length}"
+    attempt(f"group attention {case}", "SDPA, the prompt repeated", measure)
+
+
 def eager_and_compiled(case, function, run):
     for by, used in (("eager", function), ("torch.compile", torch.compile(function, dynamic=False))):
         attempt(case, by, lambda: emit(case, by, 1e6 * seconds(lambda: run(used)), "us"))
 
 
 def grpo_loss(B, T):
+    attempt(f"grpo_loss {B}x{T}", "torch", lambda: grpo_loss_ways(B, T))
+
+
+def grpo_loss_ways(B, T):
     logps = (-3 * torch.rand(B, T, device=device)).requires_grad_(True)
     old, ref = (logps.detach() + 0.1 * torch.randn(B, T, device=device) for _ in range(2))
     advantages, mask = torch.randn(B, device=device), torch.ones(B, T, device=device, dtype=torch.int32)
@@ -172,7 +199,11 @@ def grpo_loss(B, T):
     eager_and_compiled(f"grpo_loss {B}x{T}", loss, run)
 
 
-def repro_score(R, P, w=0.3):
+def repro_score(R, P):
+    attempt(f"repro_score {R}x{P}", "torch", lambda: repro_score_ways(R, P))
+
+
+def repro_score_ways(R, P, w=0.3):
     """Magnitude, stability (Kendall's tau against position), score and reward of R thoughts with P points each."""
     surrogate = -1 - torch.rand(R, P, device=device, dtype=torch.float64)
     earlier = torch.ones(P, P, device=device, dtype=torch.bool).tril(-1)
@@ -219,6 +250,8 @@ def train(shape, rows, length, calls):
     batch = f"{shape} {rows * calls}x{length}"
 
     def measure():
+        if CUDA:
+            torch.cuda.reset_peak_memory_stats(device)
         model = qwen2(shape, torch.float32).train()
         adam = torch.optim.AdamW(model.parameters(), lr=1e-5, betas=(0.9, 0.95), weight_decay=0.01, fused=CUDA)
         ids = torch.randint(2, model.config.vocab_size, (rows, length), device=device)
@@ -236,8 +269,6 @@ def train(shape, rows, length, calls):
         if CUDA:
             emit(f"train memory {batch}", "transformers", torch.cuda.max_memory_allocated(device) / 2**20, "MiB")
 
-    if CUDA:
-        torch.cuda.reset_peak_memory_stats(device)
     attempt(f"train step {batch}", "transformers", measure)
 
 
@@ -277,6 +308,7 @@ if QUICK:
     attempt("matmul", "cuBLAS", lambda: matmul(64))
     token_logprob(20, 32, 300)
     attention("d64 4/2", 4, 2, 64, 64)
+    group_attention("d64 4/2", 4, 2, 64, 20, 3, 10)
     grpo_loss(4, 16)
     repro_score(3, 5)
     if has_transformers():
@@ -289,6 +321,8 @@ else:
     for length in (2048, 8192, 32768):
         attention("d64 14/2", 14, 2, 64, length)
         attention("d128 32/8", 32, 8, 128, length)
+    group_attention("d64 14/2", 14, 2, 64, 256, 16, 1024)
+    group_attention("d128 32/8", 32, 8, 128, 256, 16, 1024)
     grpo_loss(64, 1024)
     repro_score(512, 22)
     if has_transformers():

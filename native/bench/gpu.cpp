@@ -239,6 +239,7 @@ struct Bench {
       const double backward = report(device, "attention backward" + shape, 5 * flops, "TFLOP/s", 1e-12,
              [&] { attention_backward(device, dqkv.tensor, dout.tensor, out.tensor, lse.tensor, qkv.tensor, view, h); });
       bench::emit("attention forward+backward" + shape, 7 * flops / (forward + backward) * 1e-12, "TFLOP/s");
+      if (segments.size() > 1) bench::emit("group attention" + shape, (forward + backward) * 1e3, "ms");
     }
     // Decoding: the last token of every leaf, out of the cache.
     std::vector<int32_t> segment, position;
