@@ -76,21 +76,32 @@ function checkTools(): void {
   if (missing.length > 0) process.exit(1)
 }
 
-/** On the PATH, or where its installer puts it without telling the PATH. */
+/** On the PATH, or where its installer puts it without telling the PATH; RECTIFY_CUDA=off: not wanted. */
 const nvcc =
-  process.env.CUDACXX ??
-  Bun.which("nvcc") ??
-  [process.env.CUDA_HOME, process.env.CUDA_PATH, "/usr/local/cuda"]
-    .map((home) => join(home ?? "", "bin/nvcc"))
-    .find((file) => existsSync(file))
+  process.env.RECTIFY_CUDA?.toLowerCase() === "off"
+    ? undefined
+    : (process.env.CUDACXX ??
+      Bun.which("nvcc") ??
+      [process.env.CUDA_HOME, process.env.CUDA_PATH, "/usr/local/cuda"]
+        .map((home) => join(home ?? "", "bin/nvcc"))
+        .find((file) => existsSync(file)))
 
 async function build(): Promise<void> {
   checkTools()
   const started = performance.now()
-  console.error("rectify: building the engine (once, about a minute)")
+  console.error(`rectify: building the engine (once, ${nvcc ? "some minutes with CUDA" : "about a minute"})`)
   const cmakeJs = join(root, "node_modules/cmake-js/bin/cmake-js")
   const run = Bun.spawn(
-    [process.execPath, cmakeJs, "build", "--parallel", String(availableParallelism()), "-l", "warn"],
+    [
+      process.execPath,
+      cmakeJs,
+      "build",
+      "--parallel",
+      String(availableParallelism()),
+      "-l",
+      "warn",
+      ...(nvcc ? [] : ["--CDRECTIFY_CUDA=OFF"]),
+    ],
     {
       cwd: root,
       env: { ...process.env, ...(nvcc && { CUDACXX: nvcc }) },
@@ -113,7 +124,9 @@ async function build(): Promise<void> {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K")
   if ((await run.exited) !== 0 || !existsSync(addon)) {
     console.error(log)
-    fail("the engine did not build; the compiler's words are above. `rm -rf build` starts afresh")
+    fail(
+      `the engine did not build; the compiler's words are above. \`rm -rf build\` starts afresh${nvcc ? "; RECTIFY_CUDA=off leaves the GPU out" : ""}`,
+    )
   }
   const warnings = log.split("\n").filter((line) => line.includes("warning:"))
   if (warnings.length > 0) console.error(warnings.join("\n"))
