@@ -182,6 +182,7 @@ EXPORT int cublasLtMatmulAlgoGetHeuristic(void* handle, void* product, void* a, 
   for (const uint32_t alignment : p.alignments) expect(alignment == 16, "expected alignments of 16 bytes");
   expect(most > 0, "expected room for algorithms");
   stand_in.asked++;
+  stand_in.columns = s.n;
   const uint64_t any = ~uint64_t{0}, kept = stand_in.most_rows_513 ? 513 : any;
   std::vector<Candidate> all;
   const auto offer = [&](uint64_t kind, uint64_t parts, uint64_t columns, size_t workspace, int state) {

@@ -13,6 +13,7 @@ struct StandIn {
   bool most_rows_513 = false;  // what is offered serves no more than 513 rows
   int products = 0;            // computed
   int asked = 0;               // for algorithms
+  uint64_t columns = 0;        // of the product they were last asked for
   int alive = 0;               // descriptions not destroyed
 };
 
