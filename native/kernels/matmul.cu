@@ -30,7 +30,7 @@ using MiddleTile = Tile<64, 64, 64, 3, 2, 2, 4>;
 using LowTile = Tile<64, 16, 64, 6, 4, 1, 2>;
 using SlimTile = Tile<16, 16, 256, 4, 1, 1, 2>;
 
-/** Wide tiles that share their columns of B follow one another, so that both stay in the second-level cache. */
+/** Tiles that share their columns of B follow one another, so that both operands stay in the second-level cache. */
 constexpr int kTileGroup = 8;
 
 /** One slice of an operand in shared memory, rows or columns padded by one copy so that no two lanes meet in a bank. A thread
@@ -77,11 +77,11 @@ __device__ inline float start_value(const Product& p, int64_t i, int64_t j) {
   return p.bias ? kept + p.bias[j] : kept;
 }
 
-/** Which tile of C a block makes: groups of kTileGroup tiles down, then across. */
+/** Which tile of C a block makes: groups of about kTileGroup tiles down, all but the last of one height, then across. */
 __device__ inline void place_tile(int64_t down, int64_t across, int64_t* tile_i, int64_t* tile_j) {
-  const int64_t block = blockIdx.x, group = block / (kTileGroup * across);
-  const int64_t first = group * kTileGroup, height = down - first < kTileGroup ? down - first : kTileGroup;
-  const int64_t within = block - first * across;
+  const int64_t groups = down < kTileGroup ? 1 : (down + kTileGroup / 2) / kTileGroup, most = (down + groups - 1) / groups;
+  const int64_t block = blockIdx.x, first = block / (most * across) * most;
+  const int64_t height = down - first < most ? down - first : most, within = block - first * across;
   *tile_i = first + within % height;
   *tile_j = within / height;
 }

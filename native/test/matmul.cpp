@@ -260,6 +260,7 @@ int main() {
         for (int64_t k : {1, 33, 64})
           for (int64_t n : {1, 33, 136}) check_products(*gpu, m, k, n, dtype);
       check_products(*gpu, 260, 136, 264, dtype);
+      check_products(*gpu, 850, 8, 70, dtype);  // two groups of tiles, the last one lower
       check_products(*gpu, 3, 0, 5, dtype);
       check_products(*gpu, 0, 4, 5, dtype);
       check_nan(*gpu, dtype);
