@@ -252,6 +252,14 @@ class CudaDevice final : public GpuDevice {
   std::vector<void*> released_;  // while a graph is recorded, which allows no cudaFree
 };
 
+/** Without a driver the runtime would say that it is too old. */
+std::string none_because(cudaError_t error) {
+  cudaGetLastError();
+  int driver = 0;
+  cudaDriverGetVersion(&driver);
+  return driver == 0 ? "no driver" : error == cudaSuccess ? "no device" : cudaGetErrorString(error);
+}
+
 }  // namespace
 
 GpuReport report() {
@@ -262,8 +270,7 @@ GpuReport report() {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess) {
-    cudaGetLastError();
-    found.error = cudaGetErrorString(error);
+    found.error = none_because(error);
     return found;
   }
   for (int i = 0; i < count; i++) {
@@ -292,9 +299,7 @@ void choose(int index) {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
-    cudaGetLastError();
-    throw std::runtime_error("device: expected an NVIDIA GPU and its driver for " + name + ", got none (" +
-                             (error == cudaSuccess ? "no device" : cudaGetErrorString(error)) +
+    throw std::runtime_error("device: expected an NVIDIA GPU and its driver for " + name + ", got none (" + none_because(error) +
                              "); install the driver or use device: cpu; `bun run doctor` says what is here");
   }
   if (index >= count)

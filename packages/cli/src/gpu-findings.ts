@@ -94,7 +94,7 @@ function devices({ built, driver, runtime, gpus, error }: GpuReport, { listed, v
     return [
       finding(
         "GPU",
-        built && driver === 0 && !seen ? "none" : `none (${error || "no device"}${seen})`,
+        `none (${error || "no device"}${seen})`,
         hidden
           ? `CUDA_VISIBLE_DEVICES="${visible}" hides what is there: unset it, or use device: cpu`
           : "use device: cpu",
