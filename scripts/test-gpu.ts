@@ -135,9 +135,16 @@ function sanitizerCase(tool: string, name: string): Case {
       )
       if (!sanitizer) return skipped("no compute-sanitizer")
       if (elapsed() > enough) return skipped("no time left")
-      const args = [sanitizer, "--tool", tool, "--error-exitcode", "9", "--print-limit", "3", program(name)]
+      // What a call of CUDA's answers is the program's to judge.
+      const quiet = tool === "memcheck" ? ["--report-api-errors", "no"] : []
+      const args = [
+        sanitizer,
+        ...["--tool", tool, ...quiet, "--error-exitcode", "9", "--print-limit", "3"],
+        program(name),
+      ]
       const done = await command(args, theGpu, Math.min(patience, enough + 20 - elapsed()))
-      if (done.code === null) return skipped(`nothing found in ${patience} s, and no end`)
+      const found = /^=+ (Invalid|Race|Error: |Potential|Uninitialized|Barrier|Divergent)/m.test(done.output)
+      if (done.code === null && !found) return skipped(`nothing found in ${patience} s, and no end`)
       return done.code === 0 ? passed(last(done.output)) : why(done)
     },
   }
