@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 
 namespace rectify {
@@ -330,19 +331,37 @@ void Weights::freeze() {
 void Weights::blend_reference(float share) {
   if (!frozen()) throw std::runtime_error("syncReference: expected a frozen reference policy, got none; call freeze() first");
   if (share == 1) return freeze();
-  Buffer blended;
+  int64_t most_rows = 0, most_cols = 0, most_values = 0;
+  for (const Parameter& p : layout_.parameters) {
+    most_rows = std::max(most_rows, p.rows), most_cols = std::max(most_cols, p.cols);
+    most_values = std::max(most_values, p.rows * p.cols);
+  }
+  std::vector<int32_t> numbers(static_cast<size_t>(most_rows));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const Buffer whole(device_, static_cast<size_t>(most_values) * 4), some(device_, static_cast<size_t>(kRowsAtOnce * most_cols) * 4);
+  const Buffer ids(device_, numbers.size() * 4);
+  device_.copy_in(ids.data(), numbers.data(), ids.bytes());
   for (int i = 0; i < static_cast<int>(layout_.parameters.size()); i++) {
     const Parameter& p = layout_.parameters[static_cast<size_t>(i)];
-    const NamedTensor all{"", i, 0, p.rows, p.cols, !p.matrix};
+    const auto read_rows = [&](Tensor to, int64_t begin) {
+      if (!p.matrix) return device_.copy(to.data, vector(i).data, to.bytes());
+      embedding_forward(device_, to, panels(i), Tensor{ids.data(), p.rows, 1, Dtype::i32}.slice(begin, to.rows));
+    };
+    for (int64_t begin = 0; begin < p.rows; begin += kRowsAtOnce) {
+      const int64_t n = std::min(kRowsAtOnce, p.rows - begin);
+      const Tensor mixed = Tensor{whole.data(), p.rows, p.cols, Dtype::f32}.slice(begin, n), part{some.data(), n, p.cols, Dtype::f32};
+      Blocks all;
+      all.count = 1, all.rank = p.cols, all.rows[0] = n;
+      if (!has_master()) read_rows(part, begin);
+      scale_blocks(device_, part, has_master() ? master(i).slice(begin, n) : part, all, share);
+      reference_ = true;
+      read_rows(mixed, begin);
+      reference_ = false;
+      scale_blocks(device_, mixed, mixed, all, 1 - share);
+      scatter_rows(device_, mixed, part, {ids.data(), n, 1, Dtype::i32});
+    }
     reference_ = true;
-    std::vector<float> values = read(all);
-    reference_ = false;
-    const std::vector<float> policy = read(all);
-    for (size_t k = 0; k < values.size(); k++) values[k] = (1 - share) * values[k] + share * policy[k];
-    if (blended.bytes() < values.size() * 4) blended = Buffer(device_, values.size() * 4);
-    device_.copy_in(blended.data(), values.data(), values.size() * 4);
-    reference_ = true;
-    pack_parameter(i, static_cast<const float*>(blended.data()));
+    pack_parameter(i, static_cast<const float*>(whole.data()));
     reference_ = false;
   }
 }

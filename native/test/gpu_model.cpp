@@ -192,8 +192,10 @@ void little_crosses(Device& device) {
   const Forest f = forest(bushy(random, c.vocab_size), c);
   const auto counted = [&](const auto& body) {
     body();  // scratch finds its size, tables are made
+    device.synchronize();
     const emulation::Counts before = emulation::counts();
     body();
+    device.synchronize();
     emulation::Counts after = emulation::counts();
     after.copies_in -= before.copies_in, after.copies_out -= before.copies_out, after.waits -= before.waits;
     after.bytes_in -= before.bytes_in, after.bytes_out -= before.bytes_out;
@@ -238,6 +240,30 @@ void plan_is_true(bool lora, bool checkpointing, Dtype dtype, int64_t tokens) {
   const size_t planned = p.weights + p.grads + p.adam + p.activations + p.kv;
   CHECK(device->most_held() <= planned);
   within("planned beside what was held, MiB", static_cast<double>(planned - device->most_held()) / 1048576, 12);
+}
+
+/** The reference policy moves on the device: no weight crosses. */
+void reference_agrees(const Pair& on, Dtype dtype, bool training) {
+  const ModelConfig c = small(true);
+  ModelOptions o = options(dtype);
+  o.training = training;
+  Model cpu(*on.cpu, c, o), gpu(*on.gpu, c, o);
+  for (Model* model : {&cpu, &gpu}) {
+    randomize(*model, 21, 0.2f);
+    model->weights().freeze();
+    randomize(*model, 22, 0.2f);
+  }
+  cpu.weights().blend_reference(0.3f);
+  on.gpu->synchronize();
+  const emulation::Counts before = emulation::counts();
+  gpu.weights().blend_reference(0.3f);
+  on.gpu->synchronize();
+  const emulation::Counts after = emulation::counts();
+  const auto most = static_cast<uint64_t>(4 * (c.vocab_size + 2 * c.intermediate_size));  // numbers of rows
+  if (on.gpu->target == Target::emulated) CHECK(after.bytes_out == before.bytes_out && after.bytes_in - before.bytes_in <= most);
+  cpu.weights().use_reference(true), gpu.weights().use_reference(true);
+  for (const NamedTensor& t : cpu.weights().layout().tensors)
+    within("reference", distance(cpu.weights().read(t), gpu.weights().read(t)), 1e-6);
 }
 
 void recomputation_agrees(Device& device) {
@@ -304,6 +330,8 @@ int main() {
   recomputation_agrees(*on.gpu);
   for (Dtype dtype : {Dtype::f32, Dtype::bf16}) curves_agree(on, dtype);
   little_crosses(*on.gpu);
+  for (Dtype dtype : {Dtype::f32, Dtype::bf16})
+    for (bool training : {false, true}) reference_agrees(on, dtype, training);
   on.gpu->synchronize();
   plan_is_true(false, false, Dtype::bf16, 1200);
   plan_is_true(true, true, Dtype::f32, 300);
