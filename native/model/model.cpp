@@ -124,14 +124,14 @@ MemoryPlan Model::plan(const ModelConfig& config, const ModelOptions& options) {
   const size_t fixed = plan.weights + plan.grads + plan.adam + plan.activations;
   const KvCache page{nullptr, config.layers, 1, config.kv_heads, config.head_dim, activations_of(options)};
   const size_t pages = static_cast<size_t>((config.max_position_embeddings + KvCache::page_tokens - 1) / KvCache::page_tokens + 1);
-  const size_t row = page.bytes() * pages;
+  const size_t row = page.bytes() * pages, spare = options.gpu ? page.bytes() : 0, least = std::min(row, page.bytes() * 64) + spare;
   // What every decode row could need, but no more than nine tenths of what is left; one row must fit.
   const size_t left = limit > fixed ? (limit - fixed) / 10 * 9 : 0;
-  plan.kv = std::min(row * static_cast<size_t>(options.max_decode_rows), left);
-  if (fixed > limit || plan.kv < std::min(row, page.bytes() * 64))
+  plan.kv = std::min(row * static_cast<size_t>(options.max_decode_rows) + spare, left);
+  if (fixed > limit || plan.kv < least)
     throw std::runtime_error("memory: expected a run that fits in " + mib(limit) + ", got weights " + mib(plan.weights) + " + grads " +
                              mib(plan.grads) + " + adam " + mib(plan.adam) + " + activations " + mib(plan.activations) +
-                             " + kv at least " + mib(std::min(row, page.bytes() * 64)) +
+                             " + kv at least " + mib(least) +
                              "; lower per_device_train_batch_size, set gradient_checkpointing: true, use dtype: bfloat16 or a "
                              "smaller model");
   plan.free = limit - fixed - plan.kv;

@@ -258,14 +258,15 @@ void graphs_follow_addresses() {
     const auto drops = [&](int i, const GenerateRequest& request) {
       const auto before = model.decode_steps();
       results[on][i] = generate(model, request);
-      if (on) CHECK(model.decode_steps().recorded > before.recorded);
+      if (on) CHECK(model.decode_steps().replayed > before.replayed);
       return model.decode_steps().dropped > before.dropped;
     };
     CHECK(!drops(0, r));
     CHECK(drops(1, longer) == on);
     CHECK(!drops(2, r) || on);
     model.logprobs(large, {}, 1, false);
-    CHECK(drops(3, r) == on);
+    const bool dropped = drops(3, r);
+    if (!cuda_wanted()) CHECK(dropped == on);  // on a GPU such short paths need no scratch of attention's
   }
   for (int i = 0; i < 4; i++) CHECK(same(results[0][i], results[1][i]));
 }
@@ -296,11 +297,28 @@ void tokens_cost_little(Device& device) {
   CHECK(few[1] == 1 + 2 + 2 + 3 * 2);
 }
 
+/** The page that filling rows write to is not taken from anybody: the longest text there can be has its room. */
+void the_longest_text_fits(Device& device) {
+  ModelConfig c = config(false, 16);
+  c.max_position_embeddings = 64;
+  ModelOptions o = options_of(Dtype::f32, false);
+  o.max_decode_rows = 1;
+  Model model(device, c, o);
+  fill(model, 1);
+  GenerateRequest r = request_of(c, 2, {33});
+  r.samples = 1, r.max_tokens = 31;
+  r.stop_tokens.clear();
+  const Graphs on(true);
+  CHECK(generate(model, r)[0].ids.size() == 31);
+}
+
 }  // namespace
 
 int main() {
   shapes_are_few();
   graphs_are_kept_and_forgotten();
+  calls_share_draws(*open_device("cpu", 1));
+  if (!cuda_wanted() && !emulation_wanted()) return finish("step_graphs");
   const auto device = open_device(gpu_name(), 1);
   for (const bool lora : {false, true}) {
     graphs_change_nothing(*device, false, 16, Dtype::f32, lora);
@@ -312,6 +330,6 @@ int main() {
   graphs_follow_addresses();
   tokens_cost_little(*device);
   calls_share_draws(*device);
-  calls_share_draws(*open_device("cpu", 1));
+  the_longest_text_fits(*device);
   return finish("step_graphs");
 }
