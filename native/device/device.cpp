@@ -21,7 +21,7 @@ namespace {
 constexpr Target kCpuTargets[] = {Target::avx512amx, Target::avx512bf16, Target::avx512, Target::avx2, Target::baseline};
 
 /** Does the processor have bf16 tiles, and does the system let this process keep them? Asked once, before any thread wants them. */
-bool has_amx() {
+[[maybe_unused]] bool has_amx() {
 #if defined(__x86_64__) && defined(__linux__) && defined(RECTIFY_X86_TARGETS)
   static const bool yes = [] {
     unsigned a = 0, b = 0, c = 0, d = 0;
