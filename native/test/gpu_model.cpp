@@ -74,6 +74,9 @@ TrainRequest plain_request(const Forest& f, Random& random) {
   return r;
 }
 
+/** Our products give a row the same bits in any batch; cuBLASLt, which a GPU may have, does not promise it for bf16. */
+double same_bits_limit(const Device& device, Dtype dtype) { return device.target == Target::emulated || dtype == Dtype::f32 ? 0 : 0.05; }
+
 ModelConfig small(bool qwen3) {
   ModelConfig c = tiny(qwen3);
   c.hidden_size = 64, c.intermediate_size = 96, c.head_dim = 16;
@@ -93,7 +96,7 @@ void scores_agree(const Pair& on, bool qwen3, Dtype dtype) {
   within(in + "log-probabilities, largest", distance(a.logprobs, b.logprobs), narrow ? 0.2 : 2e-5);
   within(in + "log-probabilities, relative", relative(a.logprobs, b.logprobs), narrow ? 0.012 : 1e-6);
   within(in + "entropy, largest", distance(a.entropy, b.entropy), narrow ? 0.15 : 1e-5);
-  // Alone, a path has the bits that it has in the forest, or nearly: a key block may be cut elsewhere.
+  // Alone, a path has the bits that it has in the forest.
   double worst = 0;
   for (size_t s : {size_t{1}, size_t{6}, size_t{9}}) {
     const auto ids = path(segments, s);
@@ -102,7 +105,7 @@ void scores_agree(const Pair& on, bool qwen3, Dtype dtype) {
     for (size_t i = 0; i < own; i++)
       worst = std::max(worst, std::fabs(static_cast<double>(alone.logprobs[ids.size() - own + i]) - b.logprobs[first + i]));
   }
-  CHECK_NEAR(worst, 0, dtype == Dtype::f32 ? 1e-5 : 0.05);
+  within(in + "a path alone", worst, same_bits_limit(*on.gpu, dtype));
 }
 
 enum class Loss { plain, grpo, gspo };
@@ -303,7 +306,7 @@ void decode_agrees_with_forward(Device& device, bool qwen3, Dtype dtype) {
     for (size_t i = 0; i < done.ids.size(); i++)
       worst = std::max(worst, std::fabs(static_cast<double>(scores.logprobs[prompt.size() + i]) - done.logprobs[i]));
   }
-  CHECK_NEAR(worst, 0, dtype == Dtype::f32 ? 2e-5 : 0.05);
+  within(std::string(dtype == Dtype::f32 ? "f32 " : "bf16 ") + "decoding beside the forward pass", worst, same_bits_limit(device, dtype));
   GenerateRequest alone = request;
   alone.prompts = {request.prompts[1]};
   alone.prompt_keys = {8};
