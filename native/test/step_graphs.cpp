@@ -112,7 +112,8 @@ bool same(const std::vector<Completion>& a, const std::vector<Completion>& b) {
 
 ModelConfig config(bool qwen3, int head_dim) {
   ModelConfig c = tiny(qwen3);
-  c.hidden_size = 32, c.intermediate_size = 48, c.layers = head_dim == 64 ? 1 : 2, c.head_dim = head_dim, c.heads = head_dim == 64 ? 2 : 4, c.kv_heads = c.heads / 2;
+  c.hidden_size = 32, c.intermediate_size = 48, c.layers = head_dim == 64 ? 1 : 2;
+  c.head_dim = head_dim, c.heads = head_dim == 64 ? 2 : 4, c.kv_heads = c.heads / 2;
   return c;
 }
 
