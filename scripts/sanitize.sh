@@ -10,7 +10,7 @@ export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after
 failed=0
 # The emulated GPU under the sanitizers is very slow, minutes for a test: these show its memory well enough. gpu_model, which is
 # nothing without it, runs when it is named.
-emulating=" device gpu_model rmsnorm swiglu "
+emulating=" cublaslt device emulation gpu_device gpu_model rmsnorm swiglu "
 for source in native/test/*.cpp; do
   name=$(basename "$source" .cpp)
   [ $# -gt 0 ] || [ "$name" != gpu_model ] || continue

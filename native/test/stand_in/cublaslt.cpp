@@ -138,8 +138,9 @@ EXPORT size_t cublasLtGetVersion() { return 130000; }
 
 EXPORT int cublasLtCreate(void** handle) {
   if (stand_in.no_handle) return not_initialized;
-  create(handles, handle, Handle{});
-  stand_in.alive--;  // kept for good
+  static Handle only;  // kept for good
+  handles.insert(&only);
+  *handle = &only;
   return success;
 }
 
