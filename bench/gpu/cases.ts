@@ -1,5 +1,12 @@
 // What bench:gpu measures through the engine: training steps, scoring, decoding and RePro's scoring of policies with random weights.
-import { createEngine, type Engine, type EngineOptions, parseConfig, planMemory } from "@rectify/engine"
+import {
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  parseConfig,
+  plainSampling,
+  planMemory,
+} from "@rectify/engine"
 import { milliseconds, someTokens } from "../peers/policy.ts"
 import { configOf, flopsPerToken, type Shape, vocabularyOf } from "./shapes.ts"
 
@@ -131,26 +138,13 @@ export function decoding(
     for (const rows of batches) {
       const prompts = Array.from({ length: rows }, (_, i) => someTokens(32, i, vocabularyOf(shape)))
       const take = (maxTokens: number) =>
-        milliseconds(() => engine.generate({ ...sampling, prompts, maxTokens }), quick ? 1 : 3)
+        milliseconds(() => engine.generate({ ...plainSampling, n: 1, prompts, maxTokens }), quick ? 1 : 3)
       const ms = (await take(tokens + 1)) - (await take(1))
       emit(`decode ${shape} batch ${rows}`, (rows * tokens * 1000) / ms, "tok/s")
     }
     await memory(engine, `decode ${shape} batch ${Math.max(...batches)}`, setting)
     await more(engine)
   })
-}
-
-const sampling = {
-  n: 1,
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  stopTokens: [],
-  stopStrings: [],
-  seed: 0,
-  step: 1,
 }
 
 /** A thought with an answer of 8 tokens at 22 points: in one forest, and each prefix scored anew. */
