@@ -12,6 +12,7 @@
 #include <ucontext.h>
 #endif
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -117,10 +118,13 @@ void enter_thread(Thread& t, const unsigned char* stack) {
   __sanitizer_finish_switch_fiber(keep, nullptr, nullptr);
 }
 void first_entry() { __sanitizer_finish_switch_fiber(nullptr, &main_stack, &main_stack_bytes); }
+/** The last fiber's outermost calls never returned: what they marked is not the next one's. */
+void clean(const unsigned char* stack) { __asan_unpoison_memory_region(stack + kStack - 4096, 4096); }
 #else
 void leave_thread() { switch_to(self().context, scheduler); }
 void enter_thread(Thread& t, const unsigned char*) { switch_to(scheduler, t.context); }
 void first_entry() {}
+void clean(const unsigned char*) {}
 #endif
 
 void thread_main() {
@@ -181,7 +185,10 @@ void run_block(uint64_t turn) {
           const size_t i = warp + (k * order.step + order.first) % 32;
           Thread& t = threads[i];
           if (!can_run(t)) continue;
-          if (t.state == State::fresh) prepare(t.context, stacks + i * kStack, thread_main);
+          if (t.state == State::fresh) {
+            clean(stacks + i * kStack);
+            prepare(t.context, stacks + i * kStack, thread_main);
+          }
           t.state = State::ready;
           here = &t.place;
           moved = again = true;
