@@ -160,7 +160,7 @@ describe("no newer instruction leaks", () => {
         if (name !== undefined) current = name
         else if (/%[yz]mm\d/.test(line)) {
           wide++
-          if (!/rectify::avx(2|512|512bf16)::/.test(current)) leaks.add(current)
+          if (!/rectify::avx(2|512|512bf16|512amx)::/.test(current)) leaks.add(current)
         }
       }
       expect(wide).toBeGreaterThan(0)
