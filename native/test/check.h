@@ -83,7 +83,7 @@ double slope(std::vector<double>& x, size_t i, const Loss& loss) {
 inline std::vector<double> exact(const std::vector<float>& x) { return {x.begin(), x.end()}; }
 
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 /** Every CPU target this machine can run, with the given number of threads. */
